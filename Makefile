@@ -1,0 +1,72 @@
+# Python 3.11 or newer and make are enough: each target builds the environment it needs under .venv/,
+# and builds it again only when pyproject.toml or constraints.txt change.
+
+PYTHON ?= python3
+PORT ?= 8000
+# A directory in which every test run leaves a JUnit report.
+REPORTS ?=
+
+# constraints.txt gives each of these the Django it is tested with.
+PYTHONS := 3.11 3.12 3.13
+
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+DEV := .venv/dev-$(VERSION)
+DEMO := .venv/demo-$(VERSION)
+PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
+
+# Settings of another project in the caller's shell would be taken for ours.
+unexport DJANGO_SETTINGS_MODULE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format matrix suite clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(DEMO)/installed ## Run the example on http://127.0.0.1:8000/ (another port: make demo PORT=8080)
+	$(DEMO)/bin/python manage.py migrate --verbosity 0
+	$(DEMO)/bin/python manage.py seed_demo
+	@echo "The example: http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
+	$(DEMO)/bin/python manage.py runserver 127.0.0.1:$(PORT)
+
+test: $(DEV)/installed ## Run the tests; every line and branch of django_avp must be covered
+	$(DEV)/bin/coverage erase
+	$(DEV)/bin/coverage run -m $(PYTEST)
+	$(DEV)/bin/coverage combine --quiet
+	$(DEV)/bin/coverage report
+
+lint: $(DEV)/installed ## Check style, formatting and types
+	$(DEV)/bin/ruff check
+	$(DEV)/bin/ruff format --check
+	$(DEV)/bin/mypy
+
+format: $(DEV)/installed ## Format the code and mend what ruff can mend
+	$(DEV)/bin/ruff check --fix-only
+	$(DEV)/bin/ruff format
+
+matrix: $(addprefix matrix-,$(filter-out $(VERSION),$(PYTHONS))) ## Run the tests on the other supported Pythons found here, each with its Django
+
+matrix-%:
+	@for candidate in python$* "$$(pyenv root 2>/dev/null)"/versions/$**/bin/python$*; do \
+		if "$$candidate" -c 'import ensurepip' >/dev/null 2>&1; then \
+			exec $(MAKE) --no-print-directory suite PYTHON="$$candidate"; \
+		fi; \
+	done; \
+	echo "Python $* was not found here: its tests were left out"
+
+suite: $(DEV)/installed
+	@$(DEV)/bin/python -c 'import django, platform; print("Python", platform.python_version(), "with Django", django.__version__)'
+	$(DEV)/bin/python -m $(PYTEST)
+
+clean: ## Remove environments, caches and builds (not the data of the example)
+	rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/%/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "django-avp needs Python 3.11 or newer, and $(PYTHON) is $(or $(VERSION),not there):" \
+			"name another with PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[$(firstword $(subst -, ,$*))]'
+	@touch $@
