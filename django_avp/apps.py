@@ -1,0 +1,23 @@
+"""The app configuration: registers system checks and receivers, and discovers ``entities.py`` modules."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+__all__ = ["DjangoAvpConfig"]
+
+
+class DjangoAvpConfig(AppConfig):
+    """Amazon Verified Permissions and Cedar for Django."""
+
+    name = "django_avp"
+    verbose_name = "Authorization"
+
+    def ready(self) -> None:
+        """Load what registers itself; its models can be imported only now."""
+        for module in ("checks", "receivers"):
+            import_module(f"{self.name}.{module}")
+        autodiscover_modules("entities")

@@ -1,0 +1,482 @@
+"""``request.avp``: collects checks, has them decided in one round, and answers from what was decided."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+from django.db import models
+
+from django_avp.cedar import (
+    INACTIVE,
+    INVALID,
+    UNAVAILABLE,
+    UNIDENTIFIED,
+    Cause,
+    Check,
+    Decision,
+    EntityUid,
+    Unholdable,
+    has_reserved_key,
+    to_json,
+    to_value,
+)
+from django_avp.conf import conf
+from django_avp.engines.base import Batch
+from django_avp.entities import registry
+from django_avp.entities.world import MAX_ANCESTORS, Start, Worlds, with_uids
+from django_avp.exceptions import ActionDenied, AuthorizationUnavailable, AvpError, KeySetUnavailableError, TokenError
+from django_avp.identity import Identity
+from django_avp.references import EVERYTHING
+from django_avp.runtime import runtime
+from django_avp.signals import decisions_made
+from django_avp.users import resolve_user
+from django_avp.vocabulary import action_uid
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from django_avp.policies import Policies
+    from django_avp.schema import Schema
+
+__all__ = ["Answer", "Authorization", "Resource", "Round"]
+
+logger = logging.getLogger("django_avp")
+audit = logging.getLogger("django_avp.audit")
+
+Action = str | EntityUid
+Resource = models.Model | EntityUid | None
+"""A registered model instance, an entity id, or ``None`` for the application."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One batch that an engine was asked to decide."""
+
+    checks: int
+    calls: int
+    milliseconds: float
+
+
+class Answer(Awaitable[Decision]):
+    """The decision to come of :meth:`Authorization.acan`. It has no truth before it is awaited (rule B3)."""
+
+    def __init__(self, decide: Callable[[], Awaitable[Decision]]) -> None:
+        self._decide = decide
+
+    def __await__(self) -> Generator[Any, Any, Decision]:
+        return self._decide().__await__()
+
+    def __bool__(self) -> bool:
+        raise TypeError("This decision is not made yet: write `await request.avp.acan(…)`.")
+
+
+class Authorization:
+    """What one principal may do, decided in as few rounds as possible and remembered for the length of a request.
+
+    In a request it is ``request.avp`` and ``request.user.avp``. Outside of one, in a task or a command, make it of an
+    identity.
+
+    Args:
+        identity: who asks; ``None`` for nobody, who is denied unless ``AVP_ANONYMOUS_PRINCIPAL`` names a principal.
+        context: merged into every check's context, as far as the schema declares it.
+        store: policy store id in place of ``AVP_POLICY_STORE_ID``.
+        request: the request that ``AVP_CONTEXT`` and a callable ``AVP_POLICY_STORE_ID`` are called with.
+        fault: why the request's token identifies nobody.
+    """
+
+    def __init__(
+        self,
+        identity: Identity | None,
+        *,
+        context: Mapping[str, Any] | None = None,
+        store: str | None = None,
+        request: HttpRequest | None = None,
+        fault: TokenError | None = None,
+    ) -> None:
+        self.identity = identity
+        self.fault = fault
+        self.rounds: list[Round] = []
+        self.is_used = False
+        self._context = context or {}
+        self._store = store
+        self._request = request
+        self._is_closed = False
+        self._worlds = Worlds(registry)
+        self._pending: dict[Check, None] = {}
+        self._decisions: dict[Check, Decision] = {}
+        self._starts: dict[str, tuple[Start, ...]] = {}
+        self._common: _Context | None = None
+        self._user: Any = _UNRESOLVED
+
+    def __repr__(self) -> str:
+        return f"<Authorization: {len(self._decisions)} decided, {len(self._pending)} pending>"
+
+    # Asking
+
+    def can(self, action: Action, resource: Resource = None, context: Mapping[str, Any] | None = None) -> Decision:
+        """Decide whether the principal may do ``action`` on ``resource``.
+
+        What was decided before is answered at once; otherwise all that was collected is decided in one round.
+
+        Args:
+            action: a Cedar action's id, ``"EditPhoto"``.
+            resource: a registered model instance, an entity id, or ``None`` for the application.
+            context: Cedar context of this check; the key ``token`` is reserved for the access token's claims.
+
+        Returns:
+            A decision, true only when permitted.
+
+        Raises:
+            ImproperlyConfigured: the resource's model is not registered.
+            ValueError: the instance is not saved, or the context uses the key ``token``.
+            TypeError: the context holds a value that Cedar does not have.
+        """
+        check = self._collected(action, resource, context)
+        if check is None:
+            return INVALID
+        if check not in self._decisions:
+            self.decide()
+        return self._decisions[check]
+
+    def acan(self, action: Action, resource: Resource = None, context: Mapping[str, Any] | None = None) -> Answer:
+        """The same as :meth:`can`, to be awaited."""
+
+        async def answer() -> Decision:
+            await self._aload_context()
+            check = self._collected(action, resource, context)
+            if check is None:
+                return INVALID
+            if check not in self._decisions:
+                await self.adecide()
+            return self._decisions[check]
+
+        return Answer(answer)
+
+    def collect(
+        self,
+        actions: Action | Iterable[Action],
+        resources: Resource | Iterable[Resource] = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add checks to the next round: every action on every resource. Nothing is asked yet.
+
+        Args:
+            actions: one action or several.
+            resources: one resource or several; ``None`` for the application.
+            context: Cedar context of these checks.
+        """
+        several_actions = [actions] if isinstance(actions, str | EntityUid) else actions
+        is_one = resources is None or isinstance(resources, models.Model | EntityUid)
+        several = [resources] if is_one else list(resources)  # type: ignore[list-item,arg-type]
+        for action in several_actions:
+            for resource in several:
+                self._collected(action, resource, context)
+
+    def require(self, action: Action, resource: Resource = None, context: Mapping[str, Any] | None = None) -> Decision:
+        """Return the decision if it is permitted.
+
+        Raises:
+            ActionDenied: it is not; a :exc:`~django.core.exceptions.PermissionDenied` with check and decision.
+            AuthorizationUnavailable: it could not be decided; asking again may help.
+        """
+        return self._enforce(self.can(action, resource, context), action, resource)
+
+    async def arequire(
+        self, action: Action, resource: Resource = None, context: Mapping[str, Any] | None = None
+    ) -> Decision:
+        """The same as :meth:`require`, to be awaited."""
+        return self._enforce(await self.acan(action, resource, context), action, resource)
+
+    def forget(self, resource: Resource) -> None:
+        """Decide anew what is asked from now on, after a write: the resource is read from the database again."""
+        self._worlds.forget(self._resource_uid(resource))
+        self._decisions.clear()
+
+    # Deciding
+
+    def decide(self) -> None:
+        """Decide all that was collected, now and in one round. Reads do this by themselves."""
+        checks = self._take()
+        batch = self._prepare(checks) if checks else None
+        if batch is None:
+            return
+        started = perf_counter()
+        try:
+            decisions: Sequence[object] = runtime.engine.decide(batch)
+        except AvpError as error:
+            decisions = _unavailable(batch, error)
+        round_ = self._record(batch, decisions, started)
+        decisions_made.send_robust(type(self), authorization=self, round=round_, decisions=self._decided(batch))
+
+    async def adecide(self) -> None:
+        """The same as :meth:`decide`, without blocking the event loop."""
+        await self._aload_context()
+        checks = self._take()
+        batch = await sync_to_async(self._prepare)(checks) if checks else None
+        if batch is None:
+            return
+        started = perf_counter()
+        try:
+            decisions: Sequence[object] = await runtime.engine.adecide(batch)
+        except AvpError as error:
+            decisions = _unavailable(batch, error)
+        round_ = self._record(batch, decisions, started)
+        await decisions_made.asend_robust(type(self), authorization=self, round=round_, decisions=self._decided(batch))
+
+    def _take(self) -> tuple[Check, ...]:
+        checks = tuple(check for check in self._pending if check not in self._decisions)
+        self._pending = {}
+        return checks
+
+    def _prepare(self, checks: tuple[Check, ...]) -> Batch | None:
+        """Settle what needs no engine and build the worlds of the rest; ``None`` if nothing is left."""
+        settled = self._settled()
+        identity = self.identity or _anonymous()
+        if settled is not None or identity is None:
+            self._decisions.update(dict.fromkeys(checks, settled or UNIDENTIFIED))
+            return None
+        try:
+            policies = self.policies()
+        except AvpError as error:
+            self._decisions.update(dict.fromkeys(checks, _unavailable_one(error)))
+            return None
+        references = policies.references if policies else EVERYTHING
+        named = tuple((uid, uid, ()) for uid in references.named_entities())
+        starts = {
+            check: ((check.resource, "resource", ()), *self._starts.get(check.context, ()), *named) for check in checks
+        }
+        worlds = self._worlds.build(starts, references)
+        sound = tuple(check for check in checks if self._is_sound(check, worlds[check].fault, identity))
+        self._decisions.update((check, INVALID) for check in checks if check not in sound)
+        batch = Batch(identity, sound, tuple(worlds[check].entities for check in sound), self.store())
+        return batch if sound else None
+
+    def _settled(self) -> Decision | None:
+        """The decision about everything, where no engine needs to be asked."""
+        if self._is_closed:
+            return UNIDENTIFIED
+        if isinstance(self.fault, KeySetUnavailableError):
+            return UNAVAILABLE
+        # A user who was deactivated in Django must not pass on a living token (rule B6).
+        if self.identity is not None and conf.user_mode == "model" and conf.require_active_user:
+            user = self.user
+            if user is None or not user.is_active:
+                return INACTIVE
+        return None
+
+    def _is_sound(self, check: Check, fault: str, identity: Identity) -> bool:
+        """Whether the check may be sent: all of its world is there, and within AVP's limits (rules A2, A9)."""
+        if len(identity.groups) > MAX_ANCESTORS:
+            fault = "too_many_groups"
+        elif not (check.action.is_valid and check.resource.is_valid and identity.principal.is_valid):
+            fault = "invalid_id"
+        if fault:
+            logger.error(
+                "avp.check_refused",
+                extra={"fault": fault, "action": check.action.id, "resource_type": check.resource.type},
+            )
+        return not fault
+
+    def _record(self, batch: Batch, decisions: Sequence[object], started: float) -> Round:
+        answers = list(decisions)
+        if len(answers) != len(batch.checks) or not all(isinstance(answer, Decision) for answer in answers):
+            # An answer that does not fit the question decides nothing.
+            logger.error("avp.odd_answer", extra={"checks": len(batch.checks), "answers": len(answers)})
+            answers = [INVALID] * len(batch.checks)
+        self._decisions.update(zip(batch.checks, answers, strict=True))  # type: ignore[arg-type]
+        milliseconds = (perf_counter() - started) * 1000
+        round_ = Round(len(batch.checks), getattr(decisions, "calls", 1), milliseconds)
+        self.rounds.append(round_)
+        self._audit(batch)
+        return round_
+
+    def _decided(self, batch: Batch) -> dict[Check, Decision]:
+        return {check: self._decisions[check] for check in batch.checks}
+
+    def _audit(self, batch: Batch) -> None:
+        if not audit.isEnabledFor(logging.INFO):
+            return
+        for check, decision in self._decided(batch).items():
+            audit.info(
+                "avp.decision",
+                extra={
+                    "principal": batch.identity.principal.id,
+                    "action": check.action.id,
+                    "resource": str(check.resource),
+                    "verdict": decision.verdict.value,
+                    "policies": decision.determining_policies,
+                },
+            )
+
+    # Making checks
+
+    def _collected(self, action: Action, resource: Resource, context: Mapping[str, Any] | None) -> Check | None:
+        self.mark_used()
+        self._load_context()
+        uid = action_uid(action)
+        try:
+            check = Check(uid, self._resource_uid(resource), self._context_text(uid, context))
+        except Unholdable:
+            logger.error("avp.context_refused", extra={"action": uid.id})
+            return None
+        if check not in self._decisions:
+            self._pending[check] = None
+        return check
+
+    def _resource_uid(self, resource: Resource) -> EntityUid:
+        if resource is None:
+            return conf.application
+        if isinstance(resource, EntityUid):
+            return resource.in_namespace(conf.namespace)
+        if not isinstance(resource, models.Model):
+            raise TypeError(
+                f"A resource is a registered model instance, an EntityUid or None, not a {type(resource).__name__}."
+            )
+        uid = registry.uid(resource)
+        self._worlds.see(uid, resource)
+        return uid
+
+    def _context_text(self, action: EntityUid, own: Mapping[str, Any] | None) -> str:
+        common = self._common or _NO_CONTEXT
+        record, starts = common.record, common.starts
+        schema = self.schema if record else None
+        if schema is not None and action in schema.actions:
+            record = schema.actions[action].context.project(record)
+        if own:
+            given = _Context.of(own)
+            record, starts = {**record, **given.record}, (*starts, *given.starts)
+        text = to_json(record)
+        self._starts[text] = starts
+        return text
+
+    def _load_context(self) -> None:
+        if self._common is None:
+            function = conf.context
+            of_request = function(self._request) if function and self._request is not None else {}
+            self._common = _Context.of({**of_request, **self._context})
+
+    async def _aload_context(self) -> None:
+        if self._common is None:
+            await sync_to_async(self._load_context)()
+
+    # Who and where
+
+    @property
+    def user(self) -> Any:
+        """The Django user of the identity, looked up once; ``None`` if nobody is identified or there is no user."""
+        if self._user is _UNRESOLVED:
+            self._user = resolve_user(self.identity) if self.identity else None
+            if self._user is not None:
+                self._user.avp = self
+        return self._user
+
+    async def auser(self) -> Any:
+        """The same as :attr:`user`, without blocking the event loop."""
+        return await sync_to_async(lambda: self.user)()
+
+    def store(self) -> str | None:
+        """The policy store that decides; ``None`` for the engine's own."""
+        if self._store is None:
+            store = conf.policy_store_id
+            self._store = store(self._request) if callable(store) else store
+        return self._store
+
+    def policies(self) -> Policies | None:
+        """The policies that decide, where the engine knows them.
+
+        Raises:
+            AvpError: the engine cannot tell now.
+        """
+        return runtime.engine.policies(self.store())
+
+    @property
+    def schema(self) -> Schema | None:
+        """The schema of the policies, where the engine knows it."""
+        try:
+            policies = self.policies()
+        except AvpError:
+            return None
+        return policies.schema if policies else None
+
+    # Living in a request
+
+    def close(self) -> None:
+        """Deny everything from now on: the user has signed in as somebody else, or out."""
+        self._is_closed = True
+        self.identity = None
+        self._user = None
+        self._decisions.clear()
+
+    def mark_used(self) -> None:
+        """Note that the response depends on who asks."""
+        self.is_used = True
+        if self._request is not None:
+            # A page that depends on decisions is its reader's own: Django's cache must not keep it (rule C5).
+            self._request._cache_update_cache = False  # type: ignore[attr-defined]
+
+    def _enforce(self, decision: Decision, action: Action, resource: Resource) -> Decision:
+        if decision:
+            return decision
+        if decision.cause is Cause.UNAVAILABLE:
+            raise AuthorizationUnavailable
+        raise ActionDenied(Check(action_uid(action), self._resource_uid(resource)), decision)
+
+    def __reduce__(self) -> tuple[Callable[[], Authorization], tuple[()]]:
+        # A pickled user would carry the token along: what comes back denies (rule C8).
+        return closed, ()
+
+    def __copy__(self) -> Authorization:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Authorization:
+        return self
+
+
+def closed() -> Authorization:
+    """An authorization that denies everything without asking."""
+    authorization = Authorization(None)
+    authorization.close()
+    return authorization
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """A context in Cedar's JSON format, and the entities that it holds."""
+
+    record: Mapping[str, Any]
+    starts: tuple[Start, ...] = ()
+
+    @classmethod
+    def of(cls, context: Mapping[str, Any]) -> _Context:
+        if "token" in context:
+            raise ValueError('The context key "token" is reserved for the claims of the access token; rename yours.')
+        if has_reserved_key(context):
+            # Request data must not spell an entity (rule A6).
+            raise Unholdable("a mapping that spells a Cedar escape")
+        found: dict[tuple[str, ...], Any] = {}
+        record = to_value(with_uids(context, (), found, registry))
+        return cls(record, tuple((uid, "context", path) for path, targets in found.items() for uid in targets))
+
+
+_NO_CONTEXT = _Context({})
+_UNRESOLVED = object()
+
+
+def _anonymous() -> Identity | None:
+    principal = conf.anonymous_principal
+    return None if principal is None else Identity(principal)
+
+
+def _unavailable(batch: Batch, error: AvpError) -> list[Decision]:
+    return [_unavailable_one(error)] * len(batch.checks)
+
+
+def _unavailable_one(error: AvpError) -> Decision:
+    # Once a round. The exceptions of this package quote no token, claim or attribute.
+    logger.error("avp.engine_unavailable", extra={"error": type(error).__name__, "cause": str(error)})
+    return UNAVAILABLE

@@ -1,0 +1,1 @@
+"""Engines answer a batch of checks; ``AVP_ENGINE`` names the one that is used."""

@@ -1,0 +1,68 @@
+"""What every engine takes and gives: one batch of checks in, one decision for each out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from django_avp.cedar import Check, Decision, Entity
+from django_avp.identity import Identity
+
+if TYPE_CHECKING:
+    from django_avp.policies import Policies
+
+__all__ = ["Batch", "Decisions", "Engine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Checks about one principal that are decided together.
+
+    Attributes:
+        identity: the principal, with its tokens and claims.
+        checks: what is asked, each once.
+        worlds: for each check, in the same order, the entities that have to exist for it, the principal and its
+            groups apart.
+        store: policy store id; ``None`` for the engine's own.
+    """
+
+    identity: Identity
+    checks: tuple[Check, ...]
+    worlds: tuple[tuple[Entity, ...], ...]
+    store: str | None = None
+
+
+class Decisions(tuple[Decision, ...]):
+    """Decisions in the order of a batch's checks, and how many calls they took."""
+
+    calls: int
+
+    def __new__(cls, decisions: Iterable[Decision], *, calls: int = 1) -> Decisions:
+        """Make a tuple of decisions; ``calls`` counts the engine's own calls, at AVP those on the wire."""
+        self = super().__new__(cls, decisions)
+        self.calls = calls
+        return self
+
+
+class Engine(Protocol):
+    """Decides batches. One instance serves a whole process, from many threads and tasks at once."""
+
+    in_process: bool
+    """Whether :meth:`decide` answers without waiting for a network."""
+
+    def policies(self, store: str | None) -> Policies | None:
+        """The policies and the schema that decide, where the engine knows them."""
+
+    def decide(self, batch: Batch) -> Sequence[Decision]:
+        """Decide every check of the batch.
+
+        Returns:
+            One decision for each check, in the same order.
+
+        Raises:
+            AuthorizationUnavailable: nothing could be decided; asking again may help.
+        """
+
+    async def adecide(self, batch: Batch) -> Sequence[Decision]:
+        """Decide every check of the batch without blocking the event loop."""

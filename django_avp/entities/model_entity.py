@@ -1,0 +1,200 @@
+"""``ModelEntity``: how a model's rows become Cedar entities."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.db import models
+from django.db.models.constants import LOOKUP_SEP
+
+from django_avp.cedar import EntityUid, qualify
+from django_avp.conf import conf
+from django_avp.entities.columns import Column, Shape
+
+if TYPE_CHECKING:
+    from django_avp.entities.registry import Registry
+
+__all__ = ["ModelEntity"]
+
+_METHOD = "attribute_"
+_HELD = (
+    models.BooleanField,
+    models.IntegerField,
+    models.CharField,
+    models.TextField,
+    models.UUIDField,
+    models.DecimalField,
+    models.DateField,
+    models.DurationField,
+    models.GenericIPAddressField,
+    models.FileField,
+)
+
+
+class ModelEntity:
+    """Declares a model's entity type. Subclass it and register it with :func:`django_avp.entities.register`.
+
+    Attributes:
+        attributes: names of fields that are attributes, or ``{"cedarName": "orm__path"}``. A foreign key is a
+            reference to an entity, a path over a relation to many is a Set, NULL is an absent attribute. A method
+            ``attribute_<name>(self, obj)`` computes one more.
+        parents: foreign keys and many-to-many fields that lead to the entities this one is ``in``.
+        type: entity type without namespace; the model's name by default.
+        id_field: field that is the entity's id; the primary key by default.
+        shapes: the shape of each JSON attribute, from ``str``, ``int``, ``bool``, ``[shape]`` and ``{"key": shape}``.
+            Only what is declared is sent.
+    """
+
+    attributes: ClassVar[Sequence[str] | Mapping[str, str]] = ()
+    parents: ClassVar[Sequence[str]] = ()
+    type: ClassVar[str] = ""
+    id_field: ClassVar[str] = "pk"
+    shapes: ClassVar[Mapping[str, Shape]] = {}
+
+    def __init__(self, model: type[models.Model], registry: Registry) -> None:
+        self.model = model
+        self.registry = registry
+        self._plans: dict[tuple[str, ...], tuple[tuple[Column, ...], tuple[Column, ...]]] = {}
+
+    @property
+    def entity_type(self) -> str:
+        """The entity type, in the namespace."""
+        return qualify(self.type or self.model.__name__, conf.namespace)
+
+    @cached_property
+    def identifier(self) -> models.Field[Any, Any]:
+        """The field that is the entity's id."""
+        if self.id_field == "pk":
+            return self.model._meta.pk
+        field: models.Field[Any, Any] = self._get_field(self.model, self.id_field, "id_field")
+        return field
+
+    def uid(self, instance: models.Model) -> EntityUid:
+        """The entity id of a row.
+
+        Raises:
+            ValueError: the instance is not saved, so there is nothing to decide about (rule A4).
+        """
+        value = getattr(instance, self.identifier.attname)
+        if instance.pk is None or value is None:
+            raise ValueError(
+                f"This {self.model.__name__} has no {self.identifier.name} yet. Save it first, or ask about what it "
+                "will belong to (its parent, or the application)."
+            )
+        return EntityUid(self.entity_type, str(value))
+
+    @cached_property
+    def computed(self) -> dict[str, str]:
+        """Computed attributes and the methods that compute them."""
+        return {name.removeprefix(_METHOD): name for name in dir(type(self)) if name.startswith(_METHOD)}
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The attributes that are columns."""
+        return self._plan()[0]
+
+    @property
+    def parent_columns(self) -> tuple[Column, ...]:
+        """The columns that name the parents."""
+        return self._plan()[1]
+
+    @property
+    def declared_names(self) -> frozenset[str]:
+        """All attributes, columns and computed ones."""
+        return frozenset(column.name for column in self.columns) | frozenset(self.computed)
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the declaration, a sentence each, for system checks."""
+        try:
+            columns, parents = self._plan()
+            _ = self.identifier
+        except ImproperlyConfigured as error:
+            yield str(error)
+            return
+        yield from (problem for column in columns if (problem := _problem(column)))
+        for column in parents:
+            if column.target is None:
+                yield f"parents: {column.path!r} is not a relation. Name a foreign key or a many-to-many field."
+
+    def _plan(self) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+        # Entity types follow the settings, which are read live.
+        key = (conf.namespace, conf.principal_type, conf.user_id_field)
+        if key not in self._plans:
+            attributes, parents = self._paths(), self.parents
+            self._plans[key] = (
+                tuple(self._column(name, path, "attributes") for name, path in attributes.items()),
+                tuple(self._column(name, name, "parents") for name in parents),
+            )
+        return self._plans[key]
+
+    def _paths(self) -> dict[str, str]:
+        named = self.attributes
+        paths = named if isinstance(named, Mapping) else {name: name for name in named}
+        return {name: path for name, path in paths.items() if name not in self.computed}
+
+    def _column(self, name: str, path: str, where: str) -> Column:
+        model: Any = self.model
+        relations: list[Any] = []
+        *hops, last = path.split(LOOKUP_SEP)
+        for hop in hops:
+            relations.append(self._get_field(model, hop, f"{where}: {path!r}"))
+            model = relations[-1].related_model
+        field = self._get_field(model, last, f"{where}: {path!r}")
+        target = direct = None
+        if field.is_relation:
+            direct = None if hops else field
+            target, key = self._reference(field, f"{where}: {path!r}")
+            if getattr(field, "target_field", None) is not key or field.many_to_many:
+                relations.append(field)
+                path, field = f"{path}{LOOKUP_SEP}{key.name}", key
+        to_many = any(relation.one_to_many or relation.many_to_many for relation in relations)
+        return Column(name, path, tuple(relations), field, target, to_many, self.shapes.get(name), direct)
+
+    def _reference(self, field: Any, where: str) -> tuple[str, Any]:
+        """The entity type and the id field of the model that a relation leads to."""
+        related = field.related_model
+        user_model = get_user_model()
+        # A user is the principal of a token, never an entity of its own (rule A3).
+        if related._meta.concrete_model is user_model._meta.concrete_model:
+            return conf.principal_type, self._get_field(user_model, conf.user_id_field, "AVP_USER_ID_FIELD")
+        definition = self.registry.find(related)
+        if definition is None:
+            raise ImproperlyConfigured(
+                f"{where} leads to {related.__name__}, which is not registered. Register it with "
+                f"@entities.register({related.__name__}), or name one of its columns (a path with two underscores)."
+            )
+        return definition.entity_type, definition.identifier
+
+    @staticmethod
+    def _get_field(model: Any, name: str, where: str) -> Any:
+        try:
+            if model is None:
+                raise FieldDoesNotExist
+            return model._meta.pk if name == "pk" else model._meta.get_field(name)
+        except FieldDoesNotExist as error:
+            names = [field.name for field in model._meta.get_fields()] if model else []
+            close = difflib.get_close_matches(name, names, 1)
+            hint = f"Did you mean {close[0]!r}?" if close else "Name a field, or write a method attribute_<name>."
+            raise ImproperlyConfigured(f"{where}: there is no field {name!r}. {hint}") from error
+
+
+def _problem(column: Column) -> str:
+    field = getattr(column.field, "output_field", column.field)
+    field = getattr(field, "base_field", field)
+    if column.target or isinstance(field, _HELD):
+        return ""
+    kind = type(field).__name__
+    if isinstance(field, models.JSONField):
+        if column.shape is not None:
+            return ""
+        cure = f'Declare its shape, shapes = {{{column.name!r}: {{"key": str}}}}, so that only known keys are sent.'
+    elif isinstance(field, models.FloatField):
+        cure = f"Cedar has no fractions: make it a DecimalField, or write attribute_{column.name}(self, obj)."
+    else:
+        cure = f"Leave it out, or write attribute_{column.name}(self, obj) that returns a value Cedar has."
+    return f"attributes: {column.path!r} is a {kind}, which Cedar cannot hold. {cure}"

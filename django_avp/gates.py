@@ -1,0 +1,133 @@
+"""Gates: what a view requires before it runs, written down where checks and tools can read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+
+from django_avp.cedar import UNIDENTIFIED, Check
+from django_avp.conf import conf
+from django_avp.exceptions import ActionDenied, AuthorizationUnavailable, KeySetUnavailableError
+from django_avp.vocabulary import action_uid
+
+if TYPE_CHECKING:
+    from django.db import models
+    from django.http import HttpRequest
+
+    from django_avp.authorization import Authorization, Resource
+
+__all__ = ["Gate", "authorization_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """An action that a view requires before it runs.
+
+    Attributes:
+        action: the Cedar action.
+        resource: how the resource is found: ``(model, URL keyword)``, a callable ``(request, **kwargs)``, or ``None``
+            for the application.
+        also: more checks for the same round: actions on the same resource, or pairs of action and resource.
+        raise_404: whether a refusal looks as if there were nothing.
+    """
+
+    action: str
+    resource: tuple[type[models.Model], str] | Callable[..., Any] | None = None
+    also: tuple[str | tuple[str, Any], ...] = ()
+    raise_404: bool = False
+
+    def admit(self, authorization: Authorization) -> None:
+        """Refuse the unidentified, before anything is fetched: 404 against 401 would tell what exists (rule D2).
+
+        Raises:
+            ActionDenied: nobody is identified, and no anonymous principal may be asked about.
+            AuthorizationUnavailable: the token cannot be verified now.
+        """
+        authorization.mark_used()
+        if isinstance(authorization.fault, KeySetUnavailableError):
+            raise AuthorizationUnavailable("The keys that verify tokens cannot be fetched.")
+        is_asked = authorization.identity or (conf.anonymous_principal and not authorization.fault)
+        if not is_asked:
+            raise ActionDenied(Check(action_uid(self.action), conf.application), UNIDENTIFIED)
+
+    def find(self, request: HttpRequest, kwargs: dict[str, Any]) -> Resource:
+        """Find the resource.
+
+        Raises:
+            Http404: there is none.
+        """
+        if self.resource is None:
+            return None
+        if callable(self.resource):
+            return self.resource(request, **kwargs)  # type: ignore[no-any-return]
+        model, keyword = self.resource
+        if keyword not in kwargs:
+            raise ImproperlyConfigured(
+                f"action_required({self.action!r}): the URL has no {keyword!r}, only {sorted(kwargs)}. Name one of "
+                f"its keywords in resource=({model.__name__}, …)."
+            )
+        try:
+            return get_object_or_404(model, **{keyword: kwargs[keyword]})
+        except (ValueError, ValidationError) as error:
+            raise Http404 from error
+
+    async def afind(self, request: HttpRequest, kwargs: dict[str, Any]) -> Resource:
+        """The same as :meth:`find`, to be awaited; the callable may be a coroutine function."""
+        if iscoroutinefunction(self.resource):
+            return await self.resource(request, **kwargs)  # type: ignore[misc,operator,no-any-return]
+        return await sync_to_async(self.find)(request, kwargs)
+
+    def require(self, authorization: Authorization, resource: Resource) -> None:
+        """Decide the gate's action and all that was collected with it, in one round.
+
+        Raises:
+            ActionDenied: it is not permitted.
+            Http404: it is not, and the gate hides what exists.
+            AuthorizationUnavailable: it could not be decided.
+        """
+        self._collect(authorization, resource)
+        try:
+            authorization.require(self.action, resource)
+        except ActionDenied as error:
+            raise self._refusal(authorization, error) from error
+
+    async def arequire(self, authorization: Authorization, resource: Resource) -> None:
+        """The same as :meth:`require`, to be awaited."""
+        self._collect(authorization, resource)
+        try:
+            await authorization.arequire(self.action, resource)
+        except ActionDenied as error:
+            raise self._refusal(authorization, error) from error
+
+    def _collect(self, authorization: Authorization, resource: Resource) -> None:
+        authorization.collect(self.action, resource)
+        for item in self.also:
+            if isinstance(item, str):
+                authorization.collect(item, resource)
+            else:
+                authorization.collect(*item)
+
+    def _refusal(self, authorization: Authorization, error: ActionDenied) -> Exception:
+        is_hidden = self.raise_404 and authorization.identity is not None
+        return Http404() if is_hidden else error
+
+
+def authorization_of(request: HttpRequest) -> Authorization:
+    """The request's authorization.
+
+    Raises:
+        ImproperlyConfigured: the middleware is not installed.
+    """
+    authorization: Authorization | None = getattr(request, "avp", None)
+    if authorization is None:
+        raise ImproperlyConfigured(
+            "request.avp is missing. Add 'django_avp.middleware.AuthorizationMiddleware' to MIDDLEWARE, after "
+            "'django.contrib.auth.middleware.AuthenticationMiddleware'."
+        )
+    return authorization

@@ -1,0 +1,236 @@
+"""The middleware: verifies a request's token, puts ``request.avp`` and the user on it, and keeps responses private."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.contrib.auth.models import AnonymousUser
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.functional import SimpleLazyObject
+
+from django_avp.authorization import Authorization
+from django_avp.conf import conf
+from django_avp.exceptions import AvpError, TokenError, TokenForeignError
+from django_avp.identity import Identity
+from django_avp.reporting import exception_reporter_filter
+from django_avp.responses import answer
+from django_avp.runtime import runtime
+from django_avp.tokens.sources import TokenPair, TokenSource, build_sources
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from django_avp.tokens.verifier import VerifiedToken
+
+__all__ = ["AuthorizationMiddleware"]
+
+logger = logging.getLogger("django_avp")
+
+
+class AuthorizationMiddleware:
+    """Identifies who asks, once per request, and never refuses by itself: gates do (rule C2).
+
+    It stands after ``AuthenticationMiddleware``, whose ``request.user`` it replaces when a token identifies somebody,
+    and works under WSGI and ASGI. Building it builds the engine, so a broken policy file stops start-up.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+        _ = runtime.engine
+
+    def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        if self._is_async:
+            return self._acall(request)
+        sources = self._sources()
+        self._begin(request, *self._identify(request, sources))
+        response: HttpResponse = self.get_response(request)
+        return self._finish(request, response, sources)
+
+    async def _acall(self, request: HttpRequest) -> HttpResponse:
+        sources = self._sources()
+        self._begin(request, *await self._aidentify(request, sources))
+        response: HttpResponse = await self.get_response(request)
+        return self._finish(request, response, sources)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        """Check CSRF for tokens that a browser sends by itself, on ``csrf_exempt`` views too (rule C1)."""
+        authorization = _authorization(request)
+        if authorization.identity is None or not authorization.identity.is_ambient:
+            return None
+        check = CsrfViewMiddleware(self.get_response)
+        check.process_request(request)
+        return check.process_view(request, _not_exempt, args, kwargs)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Turn what gates and ``require`` raise into 401 or the sign-in page, 403 and 503."""
+        return answer(request, exception) if isinstance(exception, AvpError) else None
+
+    # Who asks
+
+    def _sources(self) -> tuple[TokenSource, ...]:
+        return build_sources(conf.token_sources)
+
+    def _identify(
+        self, request: HttpRequest, sources: tuple[TokenSource, ...]
+    ) -> tuple[Identity | None, TokenError | None]:
+        fault: TokenError | None = None
+        for source in sources:
+            pair = source.read(request)
+            if pair is None:
+                continue
+            try:
+                return self._verify(pair, source), None
+            except TokenError as error:
+                fault = error
+            if not _is_left_to_others(fault):
+                break
+        return None, _logged(fault)
+
+    async def _aidentify(
+        self, request: HttpRequest, sources: tuple[TokenSource, ...]
+    ) -> tuple[Identity | None, TokenError | None]:
+        fault: TokenError | None = None
+        for source in sources:
+            pair = await source.aread(request)
+            if pair is None:
+                continue
+            try:
+                return await self._averify(pair, source), None
+            except TokenError as error:
+                fault = error
+            if not _is_left_to_others(fault):
+                break
+        return None, _logged(fault)
+
+    def _verify(self, pair: TokenPair, source: TokenSource) -> Identity:
+        verifier = runtime.verifier
+        if pair.token is not None:
+            tokens = [verifier.verify(pair.token)]
+        else:
+            named = [("id", pair.id_token), ("access", pair.access_token)]
+            tokens = [verifier.verify(token, kind=kind) for kind, token in named if token is not None]
+        return _identity(tokens, source)
+
+    async def _averify(self, pair: TokenPair, source: TokenSource) -> Identity:
+        verifier = runtime.verifier
+        if pair.token is not None:
+            tokens = [await verifier.averify(pair.token)]
+        else:
+            named = [("id", pair.id_token), ("access", pair.access_token)]
+            tokens = [await verifier.averify(token, kind=kind) for kind, token in named if token is not None]
+        return _identity(tokens, source)
+
+    # The request and its response
+
+    def _begin(self, request: HttpRequest, identity: Identity | None, fault: TokenError | None) -> None:
+        authorization = Authorization(identity, request=request, fault=fault)
+        request.avp = authorization  # type: ignore[attr-defined]
+        request.exception_reporter_filter = exception_reporter_filter()  # type: ignore[attr-defined]
+        if identity is not None:
+            _replace_user(request, authorization)
+            # A page elsewhere cannot make a browser send this header (rule C1).
+            if not identity.is_ambient:
+                request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+        elif fault is not None and not _is_left_to_others(fault):
+            _replace_user(request, authorization)
+        else:
+            _attach_to_user(request, authorization)
+
+    def _finish(
+        self, request: HttpRequest, response: HttpResponse, sources: tuple[TokenSource, ...]
+    ) -> HttpResponse:
+        authorization = _authorization(request)
+        if authorization.is_used:
+            patch_cache_control(response, private=True)
+            patch_vary_headers(response, [header for source in sources for header in source.vary])
+        if conf.server_timing and authorization.rounds:
+            _add_server_timing(response, authorization)
+        return response
+
+
+def _authorization(request: HttpRequest) -> Authorization:
+    return request.avp  # type: ignore[attr-defined,no-any-return]
+
+
+def _identity(tokens: list[VerifiedToken], source: TokenSource) -> Identity:
+    by_kind = {token.kind: token for token in tokens}
+    return Identity.from_tokens(
+        id_token=by_kind.get("id"), access_token=by_kind.get("access"), ambient=source.ambient
+    )
+
+
+def _is_left_to_others(fault: TokenError | None) -> bool:
+    """Whether another application's authentication may own the token (rule C2)."""
+    return isinstance(fault, TokenForeignError)
+
+
+def _logged(fault: TokenError | None) -> TokenError | None:
+    if fault is not None:
+        logger.info("avp.token_refused", extra={"code": fault.code})
+    return fault
+
+
+def _not_exempt() -> None:
+    """Stand in for the view: whether that is ``csrf_exempt`` does not matter."""
+
+
+def _replace_user(request: HttpRequest, authorization: Authorization) -> None:
+    def load() -> Any:
+        return authorization.user or _anonymous_user(authorization)
+
+    async def aload() -> Any:
+        return await authorization.auser() or _anonymous_user(authorization)
+
+    request.user = SimpleLazyObject(load)  # type: ignore[assignment]
+    request.auser = aload  # type: ignore[assignment]
+
+
+def _anonymous_user(authorization: Authorization) -> AnonymousUser:
+    user = AnonymousUser()
+    user.avp = authorization  # type: ignore[attr-defined]
+    return user
+
+
+def _attach_to_user(request: HttpRequest, authorization: Authorization) -> None:
+    """Put the authorization on the user that others identified, when that user is first looked at."""
+    if not hasattr(request, "user"):
+        return
+    user, auser = request.user, request.auser
+
+    def load() -> Any:
+        user.avp = authorization  # type: ignore[union-attr]
+        return user
+
+    async def aload() -> Any:
+        found = await auser()
+        found.avp = authorization  # type: ignore[union-attr]
+        return found
+
+    request.user = SimpleLazyObject(load)  # type: ignore[assignment]
+    request.auser = aload  # type: ignore[assignment]
+
+
+def _add_server_timing(response: HttpResponse, authorization: Authorization) -> None:
+    rounds = authorization.rounds
+    milliseconds = sum(round_.milliseconds for round_ in rounds)
+    counts = {
+        "round": len(rounds),
+        "call": sum(round_.calls for round_ in rounds),
+        "check": sum(round_.checks for round_ in rounds),
+    }
+    description = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
+    timings = [response.get("Server-Timing", ""), f'avp;dur={milliseconds:.1f};desc="{description}"']
+    response["Server-Timing"] = ", ".join(filter(None, timings))
+

@@ -1,0 +1,78 @@
+"""The gate of class-based views, sync and async."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.views.generic import View
+from django.views.generic.detail import SingleObjectMixin
+from django.views.generic.edit import BaseCreateView
+
+from django_avp.authorization import Resource
+from django_avp.gates import Gate, authorization_of
+
+__all__ = ["ActionRequiredMixin"]
+
+
+class ActionRequiredMixin(View):
+    """Lets a view run only if the policies permit ``action_required``. It stands first among the bases.
+
+    Attributes:
+        action_required: the Cedar action.
+        raise_404: whether a refusal looks as if there were nothing.
+    """
+
+    action_required: ClassVar[str] = ""
+    raise_404: ClassVar[bool] = False
+
+    def get_action_resource(self) -> Resource:
+        """The resource of the gate: the view's object, if it is a view of one, else the application.
+
+        The object is judged as it is stored, before the view changes it, and is not fetched twice.
+        """
+        if not isinstance(self, SingleObjectMixin) or isinstance(self, BaseCreateView):
+            return None
+        found = self.get_object()
+        self.get_object = lambda queryset=None: found  # type: ignore[method-assign,misc]
+        return found  # type: ignore[no-any-return]
+
+    def get_also_checks(self) -> Iterable[tuple[str, Any]]:
+        """More checks for the gate's round, pairs of an action and a resource or resources."""
+        return ()
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Pass the gate, then handle the request."""
+        if self.view_is_async:
+            return self._adispatch(request, *args, **kwargs)  # type: ignore[return-value]
+        authorization = authorization_of(request)
+        gate = self._gate()
+        gate.admit(authorization)
+        resource = self.get_action_resource()
+        self._collect(request)
+        gate.require(authorization, resource)
+        return super().dispatch(request, *args, **kwargs)
+
+    async def _adispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        authorization = authorization_of(request)
+        gate = self._gate()
+        gate.admit(authorization)
+        resource = await sync_to_async(self.get_action_resource)()
+        await sync_to_async(self._collect)(request)
+        await gate.arequire(authorization, resource)
+        return await super().dispatch(request, *args, **kwargs)  # type: ignore[no-any-return,misc]
+
+    def _gate(self) -> Gate:
+        if not self.action_required:
+            raise ImproperlyConfigured(
+                f'{type(self).__name__}.action_required is not set. Name the Cedar action: action_required = "ViewPhoto".'
+            )
+        return Gate(self.action_required, raise_404=self.raise_404)
+
+    def _collect(self, request: HttpRequest) -> None:
+        for action, resources in self.get_also_checks():
+            authorization_of(request).collect(action, resources)

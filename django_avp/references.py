@@ -1,0 +1,117 @@
+"""Which references policies follow from the resource, the context and the entities they name.
+
+A policy that reads ``resource.album.is_public`` needs the album to exist when it is evaluated, one that compares
+``resource.album == context.album`` does not. Known for all policies, this makes the world of a check a function of
+the check alone (rule A1) without loading what nobody reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django_avp.cedar import EntityUid
+
+__all__ = ["EVERYTHING", "Path", "References", "Root"]
+
+Root = str | EntityUid
+Path = tuple[str, ...]
+
+# Expressions whose (left) operand must exist to be evaluated; `is` looks at the type alone.
+_READS = frozenset({".", "has", "hasTag", "getTag", "in"})
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Paths of attribute names that lead to an entity some policy reads.
+
+    ``paths`` maps a root (``"resource"``, ``"context"`` or an entity id named in a policy) to its paths; the empty
+    path is the root itself. ``None`` stands for policies that are not known: every reference may be followed.
+    """
+
+    paths: Mapping[Root, frozenset[Path]] | None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> References:
+        """Collect the references of a policy set in Cedar's JSON format."""
+        found: dict[Root, set[Path]] = {}
+        for kind in ("staticPolicies", "templates"):
+            for policy in document[kind].values():
+                for condition in policy["conditions"]:
+                    for root, path in _read_paths(condition["body"]):
+                        found.setdefault(root, set()).add(path)
+        return cls({root: frozenset(paths) for root, paths in found.items()})
+
+    def step(self, root: Root, path: Path, names: Path) -> Path | None:
+        """The path that attribute names lead on to; ``None`` where nothing reads what is there."""
+        if self.paths is None:
+            return ANYWHERE
+        further = (*path, *names)
+        known = self.paths.get(root, frozenset())
+        return further if any(one[: len(further)] == further for one in known) else None
+
+    @property
+    def length(self) -> int | None:
+        """How many references the longest path follows; ``None`` where that is not known."""
+        if self.paths is None:
+            return None
+        return max((len(path) for paths in self.paths.values() for path in paths), default=0)
+
+    def named_entities(self) -> tuple[EntityUid, ...]:
+        """The entities that policies name and read."""
+        return tuple(root for root in self.paths or () if isinstance(root, EntityUid))
+
+
+EVERYTHING = References(None)
+ANYWHERE: Path = ("*",)
+"""The one place beyond the root when every reference is followed."""
+
+
+def _read_paths(expression: Any) -> Iterator[tuple[Root, Path]]:
+    """The places an expression reads from, in all its parts."""
+    for operator, operands in _operations(expression):
+        if operator in _READS or (operator == "is" and "in" in operands):
+            yield from _places(operands["left"])
+        for operand in _children(operator, operands):
+            yield from _read_paths(operand)
+
+
+def _places(expression: Any) -> Iterator[tuple[Root, Path]]:
+    """Where the value of an expression may come from: a root and the attribute names on the way."""
+    for operator, operands in _operations(expression):
+        if operator == "Var":
+            yield operands, ()
+        elif operator == "Value" and isinstance(operands, dict) and "__entity" in operands:
+            yield EntityUid(operands["__entity"]["type"], operands["__entity"]["id"]), ()
+        elif operator == "if-then-else":
+            yield from _places(operands["then"])
+            yield from _places(operands["else"])
+        elif operator == "getTag":
+            yield from ((root, (*path, "")) for root, path in _places(operands["left"]))
+        elif operator == ".":
+            yield from _attribute_places(operands["left"], operands["attr"])
+
+
+def _attribute_places(record: Any, name: str) -> Iterator[tuple[Root, Path]]:
+    """Where ``record.name`` may come from; a Record written in the policy hands its field on."""
+    if isinstance(record, dict) and "Record" in record:
+        yield from _places(record["Record"].get(name))
+    elif isinstance(record, dict) and "if-then-else" in record:
+        yield from _attribute_places(record["if-then-else"]["then"], name)
+        yield from _attribute_places(record["if-then-else"]["else"], name)
+    else:
+        yield from ((root, (*path, name)) for root, path in _places(record))
+
+
+def _operations(expression: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(expression, dict):
+        yield from expression.items()
+
+
+def _children(operator: str, operands: Any) -> list[Any]:
+    if operator in ("Value", "Var"):
+        return []
+    if isinstance(operands, list):
+        return operands
+    return list(operands.values()) if isinstance(operands, dict) else []

@@ -1,0 +1,47 @@
+"""Error reports without tokens: hides the headers and cookies that token sources read (rule C8)."""
+
+from __future__ import annotations
+
+from functools import cache
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from django.views.debug import SafeExceptionReporterFilter, get_default_exception_reporter_filter
+
+from django_avp.conf import conf
+from django_avp.tokens.sources import build_sources
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+__all__ = ["TokenHiding", "exception_reporter_filter"]
+
+
+class TokenHiding(SafeExceptionReporterFilter):
+    """Hides what token sources read, and the variables of this package, with ``DEBUG`` on as well."""
+
+    def cleanse_setting(self, key: Any, value: Any) -> Any:
+        """Replace the value of a header or cookie that carries a token by stars."""
+        return self.cleansed_substitute if key in _sensitive_names() else super().cleanse_setting(key, value)
+
+    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> Any:
+        """Replace the variables of this package's own functions, which may be tokens and claims, by stars."""
+        if str(tb_frame.f_globals.get("__name__", "")).partition(".")[0] == __name__.partition(".")[0]:
+            return [(name, self.cleansed_substitute) for name in tb_frame.f_locals]
+        return super().get_traceback_frame_variables(request, tb_frame)
+
+
+def exception_reporter_filter() -> SafeExceptionReporterFilter:
+    """The project's own filter of error reports, made to hide tokens too."""
+    return _hiding(type(get_default_exception_reporter_filter()))()
+
+
+@cache
+def _hiding(base: type[SafeExceptionReporterFilter]) -> type[SafeExceptionReporterFilter]:
+    return type("TokenHidingFilter", (TokenHiding, base), {})
+
+
+def _sensitive_names() -> frozenset[str]:
+    sources = build_sources(conf.token_sources)
+    headers = {f"HTTP_{name.upper().replace('-', '_')}" for source in sources for name in source.sensitive_headers}
+    return frozenset(headers).union(*(source.sensitive_cookies for source in sources))

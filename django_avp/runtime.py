@@ -1,0 +1,81 @@
+"""What lives as long as the process: the engine and the token verifier, built on first use and replaceable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from django_avp.conf import conf
+from django_avp.tokens.verifier import TokenVerifier
+
+if TYPE_CHECKING:
+    from django_avp.engines.base import Engine
+
+__all__ = ["Runtime", "runtime"]
+
+
+class Runtime:
+    """Holds the engine and the verifier of a process. A forked child builds its own: no connection is shared."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was built."""
+        self._lock = Lock()
+        self._engine: Engine | None = None
+        self._engine_path = ""
+        self._replaced: Engine | None = None
+        self._verifier: TokenVerifier | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that ``AVP_ENGINE`` names.
+
+        Raises:
+            ImproperlyConfigured: it cannot be imported.
+        """
+        if self._replaced is not None:
+            return self._replaced
+        path = conf.engine
+        with self._lock:
+            if self._engine is None or self._engine_path != path:
+                self._engine, self._engine_path = _build_engine(path), path
+            return self._engine
+
+    @property
+    def verifier(self) -> TokenVerifier:
+        """The token verifier with its key sets."""
+        with self._lock:
+            self._verifier = self._verifier or TokenVerifier()
+            return self._verifier
+
+    @contextmanager
+    def use_engine(self, engine: Engine) -> Iterator[Engine]:
+        """Decide with another engine for a block, in all threads; for tests."""
+        before, self._replaced = self._replaced, engine
+        try:
+            yield engine
+        finally:
+            self._replaced = before
+
+
+def _build_engine(path: str) -> Engine:
+    try:
+        engine: Engine = import_string(path)()
+    except ImportError as error:
+        raise ImproperlyConfigured(
+            f"AVP_ENGINE: {path!r} cannot be imported ({error}). Name an engine class, such as "
+            "'django_avp.engines.cedar.CedarEngine'; some need an extra, as in pip install django-avp[aws]."
+        ) from error
+    return engine
+
+
+runtime = Runtime()
+os.register_at_fork(after_in_child=runtime.reset)

@@ -1,0 +1,98 @@
+"""The Django user of an identity: a row of the user model, or a stateless user without a database."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.db import IntegrityError, transaction
+
+from django_avp.conf import conf
+from django_avp.identity import Identity
+
+__all__ = ["TokenUser", "aresolve_user", "resolve_user"]
+
+logger = logging.getLogger("django_avp")
+
+
+class TokenUser(AnonymousUser):
+    """A signed-in user who exists only as a verified token (``AVP_USER_MODE = "token"``).
+
+    It has a user's permission methods, which ask the authentication backends, and no row: ``pk`` is the principal id.
+    It is never a superuser, because Django lets those through before any backend is asked (rule B4).
+    """
+
+    is_active = True
+    is_staff = False
+    is_superuser = False
+
+    def __init__(self, principal_id: str) -> None:
+        self.id = self.pk = self.username = principal_id
+
+    def __str__(self) -> str:
+        return self.username
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TokenUser) and self.pk == other.pk
+
+    def __hash__(self) -> int:
+        return hash(self.pk)
+
+    def get_username(self) -> str:
+        """The principal id."""
+        return self.username
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Always false."""
+        return False
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Always true: there is no such user without a verified token."""
+        return True
+
+
+def resolve_user(identity: Identity) -> AbstractBaseUser | TokenUser | None:
+    """The Django user of an identity, created on first sight; ``None`` if there may be none.
+
+    Users are matched by the whole principal id (rule C7): a part of it, such as the e-mail address, can be chosen by
+    its owner.
+    """
+    if conf.user_mode == "token":
+        return TokenUser(identity.principal.id)
+    if conf.user_resolver is not None:
+        return conf.user_resolver(identity)
+    return _find(identity.principal.id) or _create(identity.principal.id)
+
+
+async def aresolve_user(identity: Identity) -> AbstractBaseUser | TokenUser | None:
+    """The same as :func:`resolve_user`; the database is asked outside of the event loop."""
+    return await sync_to_async(resolve_user)(identity)
+
+
+def _find(principal_id: str) -> AbstractBaseUser | None:
+    rows = get_user_model()._default_manager.filter(**{conf.user_id_field: principal_id})
+    # Compared exactly: collations may ignore case and trailing spaces (rule C7).
+    return next((row for row in rows if getattr(row, conf.user_id_field) == principal_id), None)
+
+
+def _create(principal_id: str) -> AbstractBaseUser | None:
+    model: Any = get_user_model()
+    length = model._meta.get_field(conf.user_id_field).max_length
+    if length is not None and len(principal_id) > length:
+        logger.error("avp.user_id_too_long", extra={"field": conf.user_id_field, "max_length": length})
+        return None
+    user: AbstractBaseUser = model(**{conf.user_id_field: principal_id})
+    user.set_unusable_password()
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError:
+        # Another request was first, or a collation takes another user's id for this one.
+        return _find(principal_id)
+    return user

@@ -1,0 +1,34 @@
+"""Django's permission names and Cedar's actions: the one place that translates between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django_avp.cedar import EntityUid, qualify
+from django_avp.conf import conf
+
+__all__ = ["action_of_permission", "action_uid", "mapped_permissions"]
+
+
+def action_uid(action: str | EntityUid) -> EntityUid:
+    """The entity id of an action: ``"EditPhoto"``, ``'Photos::Action::"EditPhoto"'`` or an id already."""
+    if isinstance(action, EntityUid):
+        return action.in_namespace(conf.namespace)
+    if '::"' in action:
+        return EntityUid.parse(action).in_namespace(conf.namespace)
+    return EntityUid(qualify("Action", conf.namespace), action)
+
+
+def action_of_permission(permission: str, *, has_object: bool) -> EntityUid | None:
+    """The action that ``AVP_PERMISSION_ACTIONS`` maps a permission to; ``None`` if it maps it to none."""
+    action = conf.permission_actions.get(permission)
+    if action is not None and not isinstance(action, str):
+        action = action.get("object" if has_object else "model")
+    return None if action is None else action_uid(action)
+
+
+def mapped_permissions(app_label: str | None = None) -> Iterator[str]:
+    """The permissions that are mapped, of one app or of all."""
+    for permission in conf.permission_actions:
+        if app_label is None or permission.partition(".")[0] == app_label:
+            yield permission
