@@ -1,0 +1,79 @@
+"""JWK sets as documents: fetched over HTTP, and read for the keys that can verify tokens."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+__all__ = ["fetch_key_set", "parse_key_set"]
+
+TIMEOUT = 2.0
+"""Seconds that a request waits for a key set."""
+MAX_BYTES = 1_000_000
+MIN_KEY_SIZE = 2048
+
+
+def parse_key_set(document: object) -> dict[str, RSAPublicKey]:
+    """Return the keys of a JWK set (RFC 7517 section 5) that can verify RS256 signatures, by key id."""
+    entries = document.get("keys") if isinstance(document, Mapping) else None
+    if not isinstance(entries, list | tuple):
+        return {}
+    keys = {entry["kid"]: _public_key(entry) for entry in entries if _is_for_signatures(entry)}
+    return {key_id: key for key_id, key in keys.items() if key is not None}
+
+
+def _is_for_signatures(entry: object) -> bool:
+    # RFC 7517 sections 4.2 to 4.4: each of these may be absent; what is there must agree.
+    return (
+        isinstance(entry, Mapping)
+        and all(isinstance(entry.get(name), str) for name in ("kid", "n", "e"))
+        and entry.get("kty") == "RSA"
+        and entry.get("use", "sig") == "sig"
+        and entry.get("alg", "RS256") == "RS256"
+        and isinstance(operations := entry.get("key_ops", ["verify"]), list | tuple)
+        and "verify" in operations
+    )
+
+
+def _public_key(entry: Mapping[str, Any]) -> RSAPublicKey | None:
+    try:
+        # Only the public numbers: a private key that was published by mistake is not taken in.
+        key = jwt.PyJWK({"kty": "RSA", "n": entry["n"], "e": entry["e"]}, "RS256").key
+    except (jwt.PyJWTError, ValueError):
+        return None
+    # RFC 7518 section 3.3: 2048 bits or more.
+    return key if isinstance(key, RSAPublicKey) and key.key_size >= MIN_KEY_SIZE else None
+
+
+def fetch_key_set(url: str, *, timeout: float = TIMEOUT) -> bytes:
+    """Fetch the document at an http or https URL; redirects are refused, and so is more than a megabyte.
+
+    Raises:
+        OSError, ValueError, http.client.HTTPException: it cannot be fetched.
+    """
+    opener = urllib.request.OpenerDirector()
+    # Built by hand: without a handler for redirects they are errors, and no handler knows `file:` or `ftp:`.
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.UnknownHandler,
+    ):
+        opener.add_handler(handler())
+    try:
+        response = opener.open(url, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
+    with response:
+        body: bytes = response.read(MAX_BYTES + 1)
+    if len(body) > MAX_BYTES:
+        raise ValueError("The key set is too large.")
+    return body

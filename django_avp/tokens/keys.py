@@ -1,0 +1,232 @@
+"""The public keys of token issuers: given inline, or fetched when they are first needed and kept.
+
+# INVARIANT: a token whose key is known never waits for another token's fetch, and a failed fetch never loses a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from django.core.exceptions import ImproperlyConfigured
+
+from django_avp.conf import conf
+from django_avp.exceptions import KeySetUnavailableError, TokenError, TokenInvalidError
+from django_avp.tokens.jwks import TIMEOUT, fetch_key_set, parse_key_set
+
+__all__ = ["KeySets"]
+
+logger = logging.getLogger("django_avp")
+
+# All in seconds.
+MAX_AGE = 3600.0
+"""After this a set is fetched again, so that keys which were removed vanish."""
+STALE_PAUSE = 60.0
+"""Between two attempts to replace a set that is too old."""
+FAILURE_PAUSE = 3.0
+"""After a failed fetch."""
+PAUSE = 10.0
+"""After a fetch that did not find the wanted key: made-up key ids cause no more fetches than this allows."""
+KEY_ID_PAUSE = 30.0
+"""Until the same key id that was not found is looked for again."""
+
+Fetch = Callable[[str], bytes]
+Clock = Callable[[], float]
+
+
+class KeySets:
+    """The key sets of all issuers, one per URL.
+
+    Args:
+        fetch: returns the document at a URL, or raises.
+        clock: a time that never goes backwards.
+        timeout: seconds that a caller waits for a fetch.
+    """
+
+    def __init__(self, *, fetch: Fetch | None = None, clock: Clock = time.monotonic, timeout: float = TIMEOUT) -> None:
+        self._fetch = fetch_key_set if fetch is None else fetch
+        self._clock = clock
+        self._timeout = timeout
+        self._fetched: dict[str, _FetchedSet] = {}
+        self._inline: tuple[Mapping[str, Any], dict[str, RSAPublicKey]] = ({}, {})
+
+    def get(self, issuer: str, pool: str, key_id: str) -> RSAPublicKey:
+        """Return a key of an issuer, which must be one that the settings allow.
+
+        Raises:
+            TokenInvalidError: the issuer has no such key.
+            KeySetUnavailableError: the key is not known and the key set cannot be fetched.
+        """
+        inline = conf.jwks
+        if inline is not None:
+            return self._given(inline, key_id)
+        return self._set(issuer, pool).get(key_id)
+
+    async def aget(self, issuer: str, pool: str, key_id: str) -> RSAPublicKey:
+        """Return a key as :meth:`get` does; the event loop is free while a fetch is under way."""
+        inline = conf.jwks
+        if inline is not None:
+            return self._given(inline, key_id)
+        return await self._set(issuer, pool).aget(key_id)
+
+    def _given(self, inline: Mapping[str, Any], key_id: str) -> RSAPublicKey:
+        source, keys = self._inline
+        if source is not inline and source != inline or not keys:
+            keys = parse_key_set(inline)
+            if not keys:
+                raise ImproperlyConfigured(
+                    'AVP_JWKS holds no usable key; give {"keys": [...]} with at least one RSA key for RS256 '
+                    "signatures, or remove it to have the key set fetched from the issuer."
+                )
+            self._inline = (inline, keys)
+        if key_id not in keys:
+            raise _unknown()
+        return keys[key_id]
+
+    def _set(self, issuer: str, pool: str) -> _FetchedSet:
+        url = _url(issuer, pool)
+        known = self._fetched.get(url)
+        if known is None:
+            # Of several threads all get the one that was first.
+            known = self._fetched.setdefault(url, _FetchedSet(url, self._fetch, self._clock, self._timeout))
+        return known
+
+
+class _FetchedSet:
+    """The key set at one URL: what is known of it, when to fetch it again, and the fetch under way if there is one.
+
+    ``_lock`` guards the decision to fetch and its outcome; it is never held while something is fetched.
+    """
+
+    def __init__(self, url: str, fetch: Fetch, clock: Clock, timeout: float) -> None:
+        self._url = url
+        self._fetch = fetch
+        self._clock = clock
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._keys: Mapping[str, RSAPublicKey] = {}
+        self._due_at = -math.inf
+        self._paused_until = -math.inf
+        # At most one key id is added for each pause of all key ids, and those whose time is over are removed.
+        self._unknown_until: dict[str, float] = {}
+        self._has_failed = False
+        self._flight: _Flight | None = None
+
+    def get(self, key_id: str) -> RSAPublicKey:
+        key, flight = self._find(key_id)
+        if flight is not None:
+            try:
+                flight.landed.result(self._timeout)
+            except TimeoutError:
+                self._land(flight, {}, "TimeoutError")
+            key = self._keys.get(key_id)
+        return self._known(key)
+
+    async def aget(self, key_id: str) -> RSAPublicKey:
+        key, flight = self._find(key_id)
+        if flight is not None:
+            try:
+                await asyncio.wait_for(asyncio.wrap_future(flight.landed), self._timeout)
+            except TimeoutError:
+                self._land(flight, {}, "TimeoutError")
+            key = self._keys.get(key_id)
+        return self._known(key)
+
+    def _find(self, key_id: str) -> tuple[RSAPublicKey | None, _Flight | None]:
+        """Return the key if it is known, and the fetch to wait for if there is one."""
+        now = self._clock()
+        key = self._keys.get(key_id)
+        if key is not None and now < self._due_at:
+            return key, None
+        with self._lock:
+            key = self._keys.get(key_id)
+            flight = self._flight
+            if flight is not None and now < flight.expires_at:
+                return key, None if key is not None else flight
+            if flight is not None:
+                # Nobody waited to its end, or its thread was lost in a fork.
+                self._settle(flight, {})
+            if now < (self._due_at if key is not None else self._pause(key_id)):
+                return key, None
+            self._flight = flight = _Flight(key_id, now + self._timeout)
+        # A thread of its own, because only so the time for name look-up, handshake and body is bounded in all.
+        threading.Thread(target=self._run, args=(flight,), name="django-avp-key-set", daemon=True).start()
+        return key, flight
+
+    def _pause(self, key_id: str) -> float:
+        return max(self._paused_until, self._unknown_until.get(key_id, -math.inf))
+
+    def _run(self, flight: _Flight) -> None:
+        keys: dict[str, RSAPublicKey] = {}
+        fault = "no usable key"
+        try:
+            keys = parse_key_set(json.loads(self._fetch(self._url)))
+        except Exception as error:  # the top of a thread: whatever went wrong, those who wait must be told
+            fault = type(error).__name__
+        self._land(flight, keys, fault)
+        flight.landed.set_result(None)
+
+    def _land(self, flight: _Flight, keys: dict[str, RSAPublicKey], fault: str) -> None:
+        with self._lock:
+            # A fetch that was given up must not replace the outcome of a later one.
+            if self._flight is not flight:
+                return
+            self._settle(flight, keys)
+        if not keys:
+            logger.warning("avp.key_set_failed", extra={"url": self._url, "fault": fault})
+
+    def _settle(self, flight: _Flight, keys: dict[str, RSAPublicKey]) -> None:
+        now = self._clock()
+        self._flight = None
+        self._has_failed = not keys
+        if not keys:
+            # INVARIANT: the last good set stays in use.
+            self._due_at = max(self._due_at, now + STALE_PAUSE)
+            self._paused_until = now + FAILURE_PAUSE
+            return
+        self._keys = keys
+        self._due_at = now + MAX_AGE
+        if flight.key_id not in keys:
+            self._paused_until = now + PAUSE
+            still = {key_id: until for key_id, until in self._unknown_until.items() if until > now}
+            self._unknown_until = still | {flight.key_id: now + KEY_ID_PAUSE}
+
+    def _known(self, key: RSAPublicKey | None) -> RSAPublicKey:
+        if key is not None:
+            return key
+        if self._has_failed:
+            raise KeySetUnavailableError("key_set", "The key set of the issuer cannot be fetched.")
+        raise _unknown()
+
+
+class _Flight:
+    """A fetch under way, begun for one key id; ``landed`` is done when its outcome is known."""
+
+    __slots__ = ("expires_at", "key_id", "landed")
+
+    def __init__(self, key_id: str, expires_at: float) -> None:
+        self.key_id = key_id
+        self.expires_at = expires_at
+        self.landed: Future[None] = Future()
+        # One of those who wait may be cancelled: the fetch is not.
+        self.landed.set_running_or_notify_cancel()
+
+
+def _url(issuer: str, pool: str) -> str:
+    configured = conf.jwks_url
+    if isinstance(configured, str):
+        return configured
+    configured = configured or {}
+    return configured.get(issuer) or configured.get(pool) or f"{issuer.rstrip('/')}/.well-known/jwks.json"
+
+
+def _unknown() -> TokenError:
+    return TokenInvalidError("unknown_key", "The token is signed with a key that its issuer does not have.")

@@ -1,0 +1,269 @@
+"""Verification of Amazon Cognito tokens, from compact text to claims that may be trusted.
+
+# INVARIANT: nothing of a token is believed before its signature holds. The unverified header and issuer only choose
+the key set, among those that the settings allow. No error carries a part of a token or a claim.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Never
+
+import jwt
+from asgiref.sync import sync_to_async
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from django_avp.cedar import EntityUid
+from django_avp.conf import conf
+from django_avp.exceptions import TokenError, TokenExpiredError, TokenForeignError, TokenInvalidError
+from django_avp.tokens.keys import KeySets
+from django_avp.values import has_reserved_key
+
+__all__ = ["TokenVerifier", "VerifiedToken"]
+
+# AVP's own limit (`Token`, API version 2021-12-01): what is longer could not be passed on.
+MAX_TOKEN_LENGTH = 131_072
+MAX_KEY_ID_LENGTH = 256
+# 9999-12-31T23:59:59Z, the last second that `datetime` can hold.
+MAX_EXPIRY = 253_402_300_799
+
+# RFC 7515 section 7.1: three base64url segments, without padding (section 2).
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_CLIENT_CLAIMS = {"id": "aud", "access": "client_id"}
+# `aud` is compared here: an access token has none. `iat` is not enforced: a second of skew would fail a fresh
+# sign-in (rule C9).
+_OPTIONS: Any = {"require": ["exp", "iss", "sub", "token_use"], "verify_aud": False, "verify_iat": False}
+_MESSAGES = {
+    "algorithm": "The token is not signed with RS256.",
+    "claims": "A claim of the token is missing or malformed.",
+    "client": "The token was issued to another client.",
+    "critical": "The token names header parameters that must be understood and are not.",
+    "groups": "The groups of the token are not a list of names.",
+    "issuer": "The token names no issuer.",
+    "key_id": "The token does not name the key that signed it.",
+    "malformed": "The token is not a signed JWT.",
+    "not_yet_valid": "The token is not valid yet.",
+    "reserved": "A claim of the token uses a name that Cedar reserves.",
+    "revoked": "The token was revoked.",
+    "signature": "The signature of the token does not hold.",
+    "token_use": "The token is not of an accepted kind.",
+    "too_large": "The token is too large.",
+}
+_PYJWT_CODES: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
+    (jwt.ImmatureSignatureError, "not_yet_valid"),
+    (jwt.InvalidSignatureError, "signature"),
+    (jwt.DecodeError, "malformed"),
+    (jwt.PyJWTError, "claims"),
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class VerifiedToken:
+    """A token whose signature, issuer, expiry, kind and client hold.
+
+    Token and claims live under underscore names, which Django templates cannot read; ``repr`` and pickles have
+    neither (rule C8).
+    """
+
+    kind: str
+    """``"id"`` or ``"access"``."""
+    pool: str
+    client_id: str
+    _token: str
+    _claims: Mapping[str, Any] = field(compare=False)
+
+    @property
+    def expires_at(self) -> int:
+        """When the token expires, in seconds since the epoch."""
+        return int(self._claims["exp"])
+
+    def __repr__(self) -> str:
+        return f"<VerifiedToken: {self.kind} token of {self.pool}>"
+
+    def __copy__(self) -> VerifiedToken:
+        return self
+
+    def __deepcopy__(self, memo: object) -> VerifiedToken:
+        return self
+
+    def __reduce__(self) -> Never:
+        raise TypeError(
+            "A verified token is not pickled, because it is a credential; pickle the principal id, or the primary key "
+            "of the user, and verify a token again where it is needed."
+        )
+
+
+class TokenVerifier:
+    """Verifies tokens against the ``AVP_*`` settings, which are read live.
+
+    Args:
+        keys: the source of public keys; by default the key sets of the issuers, fetched when they are first needed.
+    """
+
+    def __init__(self, keys: KeySets | None = None) -> None:
+        self._keys = KeySets() if keys is None else keys
+
+    def verify(self, token: str, *, kind: str | None = None) -> VerifiedToken:
+        """Verify a token, of the given kind (``"id"``, ``"access"``) if one is given.
+
+        Raises:
+            TokenForeignError: the token names an issuer that is not ours.
+            TokenInvalidError: the token is malformed, forged, revoked, or was not issued for this site.
+            TokenExpiredError: the token is genuine and past its ``exp``.
+            KeySetUnavailableError: the signing key is not known and the key set cannot be fetched.
+        """
+        peek = _peek(token)
+        key = self._keys.get(peek.issuer, peek.pool, peek.key_id)
+        verified = _verify(token, peek, key, kind)
+        is_revoked = conf.token_revoked
+        # An error of the callable rises: what could not be asked is never accepted.
+        if is_revoked is not None and is_revoked(verified._claims):
+            raise _invalid("revoked")
+        return verified
+
+    async def averify(self, token: str, *, kind: str | None = None) -> VerifiedToken:
+        """Verify a token as :meth:`verify` does; key fetches and ``AVP_TOKEN_REVOKED`` leave the event loop free."""
+        peek = _peek(token)
+        key = await self._keys.aget(peek.issuer, peek.pool, peek.key_id)
+        verified = _verify(token, peek, key, kind)
+        is_revoked = conf.token_revoked
+        if is_revoked is not None and await sync_to_async(is_revoked)(verified._claims):
+            raise _invalid("revoked")
+        return verified
+
+
+@dataclass(frozen=True, slots=True)
+class _Peek:
+    """What an unverified token says about who signed it; the issuer is one that the settings allow."""
+
+    issuer: str
+    pool: str
+    key_id: str
+
+
+def _peek(token: str) -> _Peek:
+    if not isinstance(token, str):
+        raise _invalid("malformed")
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise _invalid("too_large")
+    if _COMPACT.fullmatch(token) is None:
+        raise _invalid("malformed")
+    header, payload = (_decode(segment) for segment in token.split(".")[:2])
+    if header is None or payload is None:
+        raise _invalid("malformed")
+    # The issuer comes first: another application's tokens may well have another algorithm and no key id (rule C2).
+    issuer = payload.get("iss")
+    if not isinstance(issuer, str):
+        raise _invalid("issuer")
+    pool = conf.issuers.get(issuer)
+    if pool is None:
+        raise TokenForeignError("foreign_issuer", "The token was issued by another issuer.")
+    return _Peek(issuer, pool, _key_id(header))
+
+
+def _key_id(header: Mapping[str, Any]) -> str:
+    """Check a header and return its key id; ``jku``, ``x5u`` and ``jwk`` stay unread (RFC 8725 section 3.10)."""
+    # RFC 8725 section 3.1: one algorithm, pinned; the header may only agree.
+    if header.get("alg") != "RS256":
+        raise _invalid("algorithm")
+    # RFC 7515 section 4.1.11: no extension is understood here, so none may be critical.
+    if "crit" in header:
+        raise _invalid("critical")
+    key_id = header.get("kid")
+    if not isinstance(key_id, str) or not 1 <= len(key_id) <= MAX_KEY_ID_LENGTH:
+        raise _invalid("key_id")
+    return key_id
+
+
+def _verify(token: str, peek: _Peek, key: RSAPublicKey, kind: str | None) -> VerifiedToken:
+    try:
+        claims = jwt.decode(token, key, algorithms=["RS256"], options=_OPTIONS, issuer=peek.issuer, leeway=conf.leeway)
+    except jwt.ExpiredSignatureError:
+        raise TokenExpiredError("expired", "The token has expired.") from None
+    except jwt.PyJWTError as error:
+        raise _translate(error) from None
+    _check_types(claims, peek.pool)
+    token_use = _token_use(claims, kind)
+    client_id = _client_id(claims, token_use, peek.pool)
+    if has_reserved_key(claims):
+        raise _invalid("reserved")
+    return VerifiedToken(token_use, peek.pool, client_id, token, MappingProxyType(claims))
+
+
+def _check_types(claims: Mapping[str, Any], pool: str) -> None:
+    """Refuse what PyJWT lets pass: a textual or boolean ``exp``, and ids that AVP would refuse (rule A9)."""
+    expiry = claims["exp"]
+    if isinstance(expiry, bool) or not isinstance(expiry, int | float):
+        raise _invalid("claims")
+    # Written so that NaN would not pass.
+    if not expiry <= MAX_EXPIRY:
+        raise _invalid("claims")
+    if not claims["sub"] or not EntityUid("User", f"{pool}|{claims['sub']}").is_valid:
+        raise _invalid("claims")
+    # Cognito sends a list. A text would be taken for its characters.
+    groups = claims.get("cognito:groups", [])
+    if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
+        raise _invalid("groups")
+
+
+def _token_use(claims: Mapping[str, Any], kind: str | None) -> str:
+    token_use = claims["token_use"]
+    if not isinstance(token_use, str) or token_use not in _CLIENT_CLAIMS or token_use not in conf.token_use:
+        raise _invalid("token_use")
+    if kind is not None and token_use != kind:
+        raise _invalid("token_use")
+    return token_use
+
+
+def _client_id(claims: Mapping[str, Any], token_use: str, pool: str) -> str:
+    """Return the client that the token was issued to; with several pools, one of the token's own pool (rule C10)."""
+    client_id = claims.get(_CLIENT_CLAIMS[token_use])
+    if not isinstance(client_id, str) or not client_id:
+        raise _invalid("client")
+    accepted = conf.user_pools[pool]
+    if isinstance(accepted, str):
+        # `in` would look for a part of the text.
+        accepted = [accepted]
+    # Only an explicit None skips the check.
+    if accepted is not None and client_id not in accepted:
+        raise _invalid("client")
+    return client_id
+
+
+def _decode(segment: str) -> dict[str, Any] | None:
+    """Decode one segment into an object; ``None`` if it is none, so that no JSON error holds its text."""
+    try:
+        text = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)).decode()
+        value = _JSON.decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse duplicate names, which another parser may read otherwise (RFC 7519 section 4, RFC 8725 section 3.12)."""
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        raise ValueError("duplicate names")
+    return record
+
+
+def _refuse_constant(name: str) -> Never:
+    """Refuse ``NaN`` and infinities, which JSON does not have (RFC 8259 section 6)."""
+    raise ValueError(name)
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+
+
+def _translate(error: jwt.PyJWTError) -> TokenError:
+    return _invalid(next(code for kind, code in _PYJWT_CODES if isinstance(error, kind)))
+
+
+def _invalid(code: str) -> TokenInvalidError:
+    return TokenInvalidError(code, _MESSAGES[code])
