@@ -1,0 +1,115 @@
+"""Settings of the example: it runs on this machine until COGNITO_* and AVP_* variables name resources of AWS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from example_project.signin import issuer
+
+BASE_DIR = Path(__file__).resolve().parent
+VAR_DIR = BASE_DIR / "var"
+VAR_DIR.mkdir(mode=0o700, exist_ok=True)
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")  # optional
+
+# On by default, unlike in a site of yours: this is a demo on the loopback address.
+DEBUG = env.bool("DJANGO_DEBUG", default=True)
+SECRET_KEY = env.str("DJANGO_SECRET_KEY", default="only-for-the-demo-on-this-machine" if DEBUG else "")
+if not SECRET_KEY:
+    raise ImproperlyConfigured("Set DJANGO_SECRET_KEY: the demo's key serves only while DJANGO_DEBUG is on.")
+ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"] if DEBUG else [])
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_avp",
+    "example_project.photos",
+    "example_project.signin",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "example_project.headers.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_avp.middleware.AuthorizationMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+AUTHENTICATION_BACKENDS = [
+    "django_avp.backends.VerifiedPermissionsBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+
+ROOT_URLCONF = "example_project.urls"
+WSGI_APPLICATION = "example_project.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+
+LOGIN_URL = "signin:choose"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SECURE_CONTENT_TYPE_NOSNIFF = True
+
+# --- Who: Amazon Cognito, or the development issuer in its place -----------------------------------------------------
+
+COGNITO_USER_POOL_ID = env.str("COGNITO_USER_POOL_ID", default="")
+DEV_ISSUER = DEBUG and not COGNITO_USER_POOL_ID
+DEV_ISSUER_DIR = VAR_DIR
+
+if DEV_ISSUER:
+    AVP_USER_POOLS = {"eu-west-1_Photo4mo1": ["photoflash-demo"]}
+    AVP_JWKS = issuer.key_set(DEV_ISSUER_DIR)
+else:
+    AVP_USER_POOLS = {COGNITO_USER_POOL_ID: [env.str("COGNITO_CLIENT_ID")]} if COGNITO_USER_POOL_ID else {}
+
+AVP_TOKEN_SOURCES = [
+    ("django_avp.tokens.sources.Session", {"id_token": "id_token", "access_token": "access_token"}),
+    "django_avp.tokens.sources.AuthorizationHeader",
+]
+AVP_USER_MODE = "model"
+
+# --- May they: Cedar policies, in this process or in a policy store --------------------------------------------------
+
+AVP_ENGINE = env.str("AVP_ENGINE", default="django_avp.engines.cedar.CedarEngine")
+AVP_NAMESPACE = "PhotoFlash"
+AVP_POLICIES = BASE_DIR / "policies"
+AVP_POLICY_STORE_ID = env.str("AVP_POLICY_STORE_ID", default="") or None
+AVP_CLIENT_OPTIONS = {"region_name": env.str("AWS_REGION")} if "AWS_REGION" in env.ENVIRON else {}
+
+# Django's own permissions, answered by the same policies: user.has_perm("photos.change_photo", photo)
+AVP_PERMISSION_ACTIONS = {
+    "photos.view_photo": "ViewPhoto",
+    "photos.change_photo": "EditPhoto",
+    "photos.delete_photo": "DeletePhoto",
+}

@@ -1,0 +1,21 @@
+"""The addresses of the example."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.urls import URLPattern, URLResolver, include, path
+
+from example_project import errors
+
+handler403 = "example_project.errors.forbidden"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("example_project.photos.urls")),
+    path("", include("example_project.signin.urls")),
+]
+
+if settings.DEV_ISSUER:
+    urlpatterns += [path("", include("example_project.signin.issuer_urls"))]
+
+if settings.DEBUG:
+    urlpatterns += [path("errors/<int:status>/", errors.preview)]
