@@ -6,25 +6,13 @@ import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 
-from django_avp.cedar import (
-    INACTIVE,
-    INVALID,
-    UNAVAILABLE,
-    UNIDENTIFIED,
-    Cause,
-    Check,
-    Decision,
-    EntityUid,
-    Unholdable,
-    has_reserved_key,
-    to_json,
-    to_value,
-)
+from django_avp.cedar import INACTIVE, INVALID, UNAVAILABLE, UNIDENTIFIED, Cause, Check, Decision, EntityUid
 from django_avp.conf import conf
 from django_avp.engines.base import Batch
 from django_avp.entities import registry
@@ -35,6 +23,7 @@ from django_avp.references import EVERYTHING
 from django_avp.runtime import runtime
 from django_avp.signals import decisions_made
 from django_avp.users import resolve_user
+from django_avp.values import Unholdable, has_reserved_key, to_json, to_value
 from django_avp.vocabulary import action_uid
 
 if TYPE_CHECKING:
@@ -170,10 +159,9 @@ class Authorization:
             resources: one resource or several; ``None`` for the application.
             context: Cedar context of these checks.
         """
-        several_actions = [actions] if isinstance(actions, str | EntityUid) else actions
         is_one = resources is None or isinstance(resources, models.Model | EntityUid)
-        several = [resources] if is_one else list(resources)  # type: ignore[list-item,arg-type]
-        for action in several_actions:
+        several: list[Any] = [resources] if is_one else list(cast("Iterable[Any]", resources))
+        for action in [actions] if isinstance(actions, str | EntityUid) else actions:
             for resource in several:
                 self._collected(action, resource, context)
 
@@ -238,7 +226,8 @@ class Authorization:
         settled = self._settled()
         identity = self.identity or _anonymous()
         if settled is not None or identity is None:
-            self._decisions.update(dict.fromkeys(checks, settled or UNIDENTIFIED))
+            # Not `or`: a decision that denies is false.
+            self._decisions.update(dict.fromkeys(checks, UNIDENTIFIED if settled is None else settled))
             return None
         try:
             policies = self.policies()
@@ -383,8 +372,16 @@ class Authorization:
         """The policy store that decides; ``None`` for the engine's own."""
         if self._store is None:
             store = conf.policy_store_id
-            self._store = store(self._request) if callable(store) else store
+            self._store = store(self._request_for("AVP_POLICY_STORE_ID")) if callable(store) else store
         return self._store
+
+    def _request_for(self, setting: str) -> HttpRequest:
+        if self._request is None:
+            raise ImproperlyConfigured(
+                f"{setting} is a callable, and there is no request to call it with. Name the store: "
+                "Authorization(identity, store=…)."
+            )
+        return self._request
 
     def policies(self) -> Policies | None:
         """The policies that decide, where the engine knows them.
@@ -453,6 +450,7 @@ class _Context:
 
     @classmethod
     def of(cls, context: Mapping[str, Any]) -> _Context:
+        """Convert a context of Python values."""
         if "token" in context:
             raise ValueError('The context key "token" is reserved for the claims of the access token; rename yours.')
         if has_reserved_key(context):

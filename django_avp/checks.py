@@ -6,24 +6,28 @@ No network is used, and no file but the project's own policies and templates is 
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.middleware.cache import CacheMiddleware
 from django.utils.module_loading import import_string
 
 from django_avp.conf import conf
 from django_avp.engines.cedar import CedarEngine
 from django_avp.entities import registry
 from django_avp.exceptions import PolicyError
+from django_avp.gates import Gate
+from django_avp.mixins import ActionRequiredMixin
 from django_avp.policies import Policies, load
 from django_avp.tokens.sources import Session, build_sources
 from django_avp.usage import Use, cached_checks, template_uses, view_uses, views
-from django_avp.vocabulary import action_uid, mapped_permissions, action_of_permission
+from django_avp.vocabulary import action_of_permission, action_uid, mapped_permissions
 
 MIDDLEWARE = "django_avp.middleware.AuthorizationMiddleware"
 BACKEND = "django_avp.backends.VerifiedPermissionsBackend"
@@ -37,16 +41,16 @@ def _check(*tags: str) -> Callable[[Callable[[], Problems]], Callable[..., list[
     """Register a generator of problems; a setting that cannot be read is reported by its own check."""
 
     def decorate(problems: Callable[[], Problems]) -> Callable[..., list[CheckMessage]]:
-        @register(*tags)
         def check(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
             try:
                 return list(problems())
             except ImproperlyConfigured as error:
                 return [Error(str(error), id="django_avp.E001")]
 
+        # Not wraps(): Django would look at the signature of what is wrapped.
         check.__name__ = check.__qualname__ = problems.__name__
         check.__doc__ = problems.__doc__
-        return check
+        return register(*tags)(check)
 
     return decorate
 
@@ -89,7 +93,7 @@ def check_user_pools() -> Problems:
 @_check(Tags.security)
 def check_values() -> Problems:
     """Settings with a fixed set of values have one of them, dotted paths can be imported."""
-    _ = (conf.on_policy_error, conf.user_mode, conf.application, conf.anonymous_principal, conf.issuers)
+    _ = (conf.on_policy_error, conf.user_mode, conf.application, conf.anonymous_principal)
     unknown = set(conf.token_use) - {"id", "access"}
     if unknown or not conf.token_use:
         yield Error(
@@ -334,20 +338,24 @@ def check_cached_views() -> Problems:
 
 def _is_cached_outside_of_its_gate(view: Any) -> bool:
     is_cached = False
-    layers: Sequence[Any] = (view,)
-    while layers:
-        layer = layers[0]
+    layer = view
+    while layer is not None:
         is_cached = is_cached or _is_cache_layer(layer)
-        own = vars(layer)
-        view_class = own.get("view_class")
-        is_gate = getattr(getattr(layer, "__code__", None), "co_name", "") in ("gated", "agated")
-        if is_cached and (is_gate or (view_class and getattr(view_class, "action_required", ""))):
+        if is_cached and _is_gate(layer):
             return True
-        layers = (own["__wrapped__"],) if "__wrapped__" in own else ()
+        layer = getattr(layer, "__wrapped__", None)
     return False
 
 
 def _is_cache_layer(layer: Any) -> bool:
     """Whether a wrapper is cache_page's, which closes over its middleware."""
-    cells = getattr(layer, "__closure__", None) or ()
-    return any(type(cell.cell_contents).__name__ == "CacheMiddleware" for cell in cells)
+    return _closes_over(layer, CacheMiddleware)
+
+
+def _is_gate(layer: Any) -> bool:
+    # wraps() hands attributes on to outer wrappers; the gate itself closes over its Gate.
+    return _closes_over(layer, Gate) or issubclass(getattr(layer, "view_class", object), ActionRequiredMixin)
+
+
+def _closes_over(function: Any, kind: type) -> bool:
+    return any(isinstance(value, kind) for value in inspect.getclosurevars(function).nonlocals.values())

@@ -80,7 +80,7 @@ class Gate:
     async def afind(self, request: HttpRequest, kwargs: dict[str, Any]) -> Resource:
         """The same as :meth:`find`, to be awaited; the callable may be a coroutine function."""
         if iscoroutinefunction(self.resource):
-            return await self.resource(request, **kwargs)  # type: ignore[misc,operator,no-any-return]
+            return await self.resource(request, **kwargs)  # type: ignore[no-any-return]
         return await sync_to_async(self.find)(request, kwargs)
 
     def require(self, authorization: Authorization, resource: Resource) -> None:

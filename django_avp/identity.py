@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from django_avp.cedar import Entity, EntityUid, Unholdable, has_reserved_key, to_value
+from django_avp.cedar import Entity, EntityUid
 from django_avp.conf import conf
 from django_avp.exceptions import TokenInvalidError
 from django_avp.schema import Schema
 from django_avp.tokens.verifier import VerifiedToken
+from django_avp.values import Unholdable, has_reserved_key, to_value
 
 __all__ = ["GROUPS_CLAIM", "Identity", "IdentitySource"]
 

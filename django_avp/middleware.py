@@ -46,6 +46,7 @@ class AuthorizationMiddleware:
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
+        self._built: tuple[object, tuple[TokenSource, ...]] | None = None
         _ = runtime.engine
 
     def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
@@ -80,7 +81,11 @@ class AuthorizationMiddleware:
     # Who asks
 
     def _sources(self) -> tuple[TokenSource, ...]:
-        return build_sources(conf.token_sources)
+        """The token sources, built again when their setting changes."""
+        entries = conf.token_sources
+        if self._built is None or self._built[0] != entries:
+            self._built = (entries, build_sources(entries))
+        return self._built[1]
 
     def _identify(
         self, request: HttpRequest, sources: tuple[TokenSource, ...]
@@ -137,7 +142,7 @@ class AuthorizationMiddleware:
     def _begin(self, request: HttpRequest, identity: Identity | None, fault: TokenError | None) -> None:
         authorization = Authorization(identity, request=request, fault=fault)
         request.avp = authorization  # type: ignore[attr-defined]
-        request.exception_reporter_filter = exception_reporter_filter()  # type: ignore[attr-defined]
+        request.exception_reporter_filter = exception_reporter_filter()
         if identity is not None:
             _replace_user(request, authorization)
             # A page elsewhere cannot make a browser send this header (rule C1).
@@ -148,9 +153,7 @@ class AuthorizationMiddleware:
         else:
             _attach_to_user(request, authorization)
 
-    def _finish(
-        self, request: HttpRequest, response: HttpResponse, sources: tuple[TokenSource, ...]
-    ) -> HttpResponse:
+    def _finish(self, request: HttpRequest, response: HttpResponse, sources: tuple[TokenSource, ...]) -> HttpResponse:
         authorization = _authorization(request)
         if authorization.is_used:
             patch_cache_control(response, private=True)
@@ -166,9 +169,7 @@ def _authorization(request: HttpRequest) -> Authorization:
 
 def _identity(tokens: list[VerifiedToken], source: TokenSource) -> Identity:
     by_kind = {token.kind: token for token in tokens}
-    return Identity.from_tokens(
-        id_token=by_kind.get("id"), access_token=by_kind.get("access"), ambient=source.ambient
-    )
+    return Identity.from_tokens(id_token=by_kind.get("id"), access_token=by_kind.get("access"), ambient=source.ambient)
 
 
 def _is_left_to_others(fault: TokenError | None) -> bool:
@@ -182,8 +183,9 @@ def _logged(fault: TokenError | None) -> TokenError | None:
     return fault
 
 
-def _not_exempt() -> None:
-    """Stand in for the view: whether that is ``csrf_exempt`` does not matter."""
+def _not_exempt(request: HttpRequest) -> HttpResponse:
+    """Stand in for the view: whether that is ``csrf_exempt`` does not matter. Never called."""
+    raise NotImplementedError
 
 
 def _replace_user(request: HttpRequest, authorization: Authorization) -> None:
@@ -194,7 +196,7 @@ def _replace_user(request: HttpRequest, authorization: Authorization) -> None:
         return await authorization.auser() or _anonymous_user(authorization)
 
     request.user = SimpleLazyObject(load)  # type: ignore[assignment]
-    request.auser = aload  # type: ignore[assignment]
+    request.auser = aload
 
 
 def _anonymous_user(authorization: Authorization) -> AnonymousUser:
@@ -219,7 +221,7 @@ def _attach_to_user(request: HttpRequest, authorization: Authorization) -> None:
         return found
 
     request.user = SimpleLazyObject(load)  # type: ignore[assignment]
-    request.auser = aload  # type: ignore[assignment]
+    request.auser = aload
 
 
 def _add_server_timing(response: HttpResponse, authorization: Authorization) -> None:
@@ -233,4 +235,3 @@ def _add_server_timing(response: HttpResponse, authorization: Authorization) -> 
     description = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
     timings = [response.get("Server-Timing", ""), f'avp;dur={milliseconds:.1f};desc="{description}"']
     response["Server-Timing"] = ", ".join(filter(None, timings))
-

@@ -35,11 +35,12 @@ class ActionRequiredMixin(View):
 
         The object is judged as it is stored, before the view changes it, and is not fetched twice.
         """
-        if not isinstance(self, SingleObjectMixin) or isinstance(self, BaseCreateView):
+        view: Any = self
+        if not isinstance(view, SingleObjectMixin) or isinstance(view, BaseCreateView):
             return None
-        found = self.get_object()
-        self.get_object = lambda queryset=None: found  # type: ignore[method-assign,misc]
-        return found  # type: ignore[no-any-return]
+        found: Resource = view.get_object()
+        vars(view)["get_object"] = lambda queryset=None: found
+        return found
 
     def get_also_checks(self) -> Iterable[tuple[str, Any]]:
         """More checks for the gate's round, pairs of an action and a resource or resources."""
@@ -69,7 +70,8 @@ class ActionRequiredMixin(View):
     def _gate(self) -> Gate:
         if not self.action_required:
             raise ImproperlyConfigured(
-                f'{type(self).__name__}.action_required is not set. Name the Cedar action: action_required = "ViewPhoto".'
+                f"{type(self).__name__}.action_required is not set. Name the Cedar action: "
+                'action_required = "ViewPhoto".'
             )
         return Gate(self.action_required, raise_404=self.raise_404)
 

@@ -39,7 +39,7 @@ class References:
         for kind in ("staticPolicies", "templates"):
             for policy in document[kind].values():
                 for condition in policy["conditions"]:
-                    for root, path in _read_paths(condition["body"]):
+                    for root, path in _read_places(condition["body"]):
                         found.setdefault(root, set()).add(path)
         return cls({root: frozenset(paths) for root, paths in found.items()})
 
@@ -68,40 +68,35 @@ ANYWHERE: Path = ("*",)
 """The one place beyond the root when every reference is followed."""
 
 
-def _read_paths(expression: Any) -> Iterator[tuple[Root, Path]]:
+def _read_places(expression: Any) -> Iterator[tuple[Root, Path]]:
     """The places an expression reads from, in all its parts."""
     for operator, operands in _operations(expression):
         if operator in _READS or (operator == "is" and "in" in operands):
             yield from _places(operands["left"])
         for operand in _children(operator, operands):
-            yield from _read_paths(operand)
+            yield from _read_places(operand)
 
 
-def _places(expression: Any) -> Iterator[tuple[Root, Path]]:
-    """Where the value of an expression may come from: a root and the attribute names on the way."""
+def _places(expression: Any, names: Path = ()) -> Iterator[tuple[Root, Path]]:
+    """Where the value of ``expression.name.name…`` may come from: a root and the attribute names on the way.
+
+    INVARIANT: all that can evaluate to an entity is here. What is not (a comparison, a Set, a call) never does.
+    """
     for operator, operands in _operations(expression):
         if operator == "Var":
-            yield operands, ()
+            yield operands, names
         elif operator == "Value" and isinstance(operands, dict) and "__entity" in operands:
-            yield EntityUid(operands["__entity"]["type"], operands["__entity"]["id"]), ()
-        elif operator == "if-then-else":
-            yield from _places(operands["then"])
-            yield from _places(operands["else"])
-        elif operator == "getTag":
-            yield from ((root, (*path, "")) for root, path in _places(operands["left"]))
+            yield EntityUid(operands["__entity"]["type"], operands["__entity"]["id"]), names
         elif operator == ".":
-            yield from _attribute_places(operands["left"], operands["attr"])
-
-
-def _attribute_places(record: Any, name: str) -> Iterator[tuple[Root, Path]]:
-    """Where ``record.name`` may come from; a Record written in the policy hands its field on."""
-    if isinstance(record, dict) and "Record" in record:
-        yield from _places(record["Record"].get(name))
-    elif isinstance(record, dict) and "if-then-else" in record:
-        yield from _attribute_places(record["if-then-else"]["then"], name)
-        yield from _attribute_places(record["if-then-else"]["else"], name)
-    else:
-        yield from ((root, (*path, name)) for root, path in _places(record))
+            yield from _places(operands["left"], (operands["attr"], *names))
+        elif operator == "getTag":
+            yield from _places(operands["left"], ("", *names))
+        elif operator == "if-then-else":
+            yield from _places(operands["then"], names)
+            yield from _places(operands["else"], names)
+        elif operator == "Record" and names:
+            # A Record written in the policy hands its field on.
+            yield from _places(operands.get(names[0]), names[1:])
 
 
 def _operations(expression: Any) -> Iterator[tuple[str, Any]]:

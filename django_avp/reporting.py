@@ -33,11 +33,13 @@ class TokenHiding(SafeExceptionReporterFilter):
 
 def exception_reporter_filter() -> SafeExceptionReporterFilter:
     """The project's own filter of error reports, made to hide tokens too."""
-    return _hiding(type(get_default_exception_reporter_filter()))()
+    filter_class: Any = type(get_default_exception_reporter_filter())
+    hiding: SafeExceptionReporterFilter = _hiding(filter_class)()
+    return hiding
 
 
 @cache
-def _hiding(base: type[SafeExceptionReporterFilter]) -> type[SafeExceptionReporterFilter]:
+def _hiding(base: Any) -> Any:
     return type("TokenHidingFilter", (TokenHiding, base), {})
 
 

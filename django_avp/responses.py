@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import TemplateDoesNotExist, loader
@@ -49,7 +48,7 @@ def _unidentified(request: HttpRequest, authorization: Authorization) -> HttpRes
         if user is not None and user.is_authenticated:
             # Signed in by a session and without a token: the sign-in page would send them back here, for ever.
             return None
-        return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
+        return redirect_to_login(request.get_full_path())
     response = _body(request, 401, "unidentified", "Sign in, or send a valid token.")
     response["WWW-Authenticate"] = challenge(authorization.fault)
     return response

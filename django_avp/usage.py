@@ -10,6 +10,7 @@ from typing import Any
 from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
 from django.template.backends.django import DjangoTemplates
 from django.template.base import Node, Template
+from django.templatetags.cache import CacheNode
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from django_avp.gates import Gate
@@ -44,7 +45,7 @@ def view_uses() -> Iterator[Use]:
         if isinstance(gate, Gate):
             named = (gate.action, *(item if isinstance(item, str) else item[0] for item in gate.also))
             yield from (Use(action, place) for action in named)
-        view_class = getattr(view, "view_class", object)
+        view_class: Any = getattr(view, "view_class", object)
         if issubclass(view_class, ActionRequiredMixin) and view_class.action_required:
             yield Use(view_class.action_required, place)
 
@@ -52,7 +53,7 @@ def view_uses() -> Iterator[Use]:
 def template_uses() -> Iterator[Use]:
     """The actions that ``{% can %}`` tags name, where they are written as text."""
     for template in _templates():
-        for node in template.nodelist.get_nodes_by_type(CanNode):
+        for node in _tags(template):
             action = node.action.var
             if isinstance(action, str):
                 yield Use(action, _place(template, node))
@@ -61,10 +62,12 @@ def template_uses() -> Iterator[Use]:
 def cached_checks() -> Iterator[str]:
     """The places of ``{% can %}`` tags inside of ``{% cache %}``."""
     for template in _templates():
-        for node in template.nodelist.get_nodes_by_type(Node):
-            if type(node).__name__ == "CacheNode":
-                for inner in node.nodelist.get_nodes_by_type(CanNode):
-                    yield _place(template, inner)
+        for node in template.nodelist.get_nodes_by_type(CacheNode):
+            yield from (_place(template, inner) for inner in _tags(node))
+
+
+def _tags(part: Any) -> list[CanNode]:
+    return part.nodelist.get_nodes_by_type(CanNode)  # type: ignore[no-any-return]
 
 
 def _templates() -> Iterator[Template]:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import Group, Permission, PermissionsMixin
 from django.db import IntegrityError, transaction
+from django.db.models.manager import EmptyManager
 
 from django_avp.conf import conf
 from django_avp.identity import Identity
 
-__all__ = ["TokenUser", "aresolve_user", "resolve_user"]
+__all__ = ["TokenUser", "resolve_user"]
 
 logger = logging.getLogger("django_avp")
 
 
-class TokenUser(AnonymousUser):
+class TokenUser:
     """A signed-in user who exists only as a verified token (``AVP_USER_MODE = "token"``).
 
     It has a user's permission methods, which ask the authentication backends, and no row: ``pk`` is the principal id.
@@ -27,8 +27,27 @@ class TokenUser(AnonymousUser):
     """
 
     is_active = True
+    is_anonymous = False
+    is_authenticated = True
     is_staff = False
     is_superuser = False
+    # What ModelBackend looks for: no permission of a table belongs to a token.
+    groups = EmptyManager(Group)
+    user_permissions = EmptyManager(Permission)
+
+    # A user's methods, asked of the authentication backends as for every other user.
+    get_user_permissions = PermissionsMixin.get_user_permissions
+    aget_user_permissions = PermissionsMixin.aget_user_permissions
+    get_group_permissions = PermissionsMixin.get_group_permissions
+    aget_group_permissions = PermissionsMixin.aget_group_permissions
+    get_all_permissions = PermissionsMixin.get_all_permissions
+    aget_all_permissions = PermissionsMixin.aget_all_permissions
+    has_perm = PermissionsMixin.has_perm
+    ahas_perm = PermissionsMixin.ahas_perm
+    has_perms = PermissionsMixin.has_perms
+    ahas_perms = PermissionsMixin.ahas_perms
+    has_module_perms = PermissionsMixin.has_module_perms
+    ahas_module_perms = PermissionsMixin.ahas_module_perms
 
     def __init__(self, principal_id: str) -> None:
         self.id = self.pk = self.username = principal_id
@@ -46,16 +65,6 @@ class TokenUser(AnonymousUser):
         """The principal id."""
         return self.username
 
-    @property
-    def is_anonymous(self) -> bool:
-        """Always false."""
-        return False
-
-    @property
-    def is_authenticated(self) -> bool:
-        """Always true: there is no such user without a verified token."""
-        return True
-
 
 def resolve_user(identity: Identity) -> AbstractBaseUser | TokenUser | None:
     """The Django user of an identity, created on first sight; ``None`` if there may be none.
@@ -68,11 +77,6 @@ def resolve_user(identity: Identity) -> AbstractBaseUser | TokenUser | None:
     if conf.user_resolver is not None:
         return conf.user_resolver(identity)
     return _find(identity.principal.id) or _create(identity.principal.id)
-
-
-async def aresolve_user(identity: Identity) -> AbstractBaseUser | TokenUser | None:
-    """The same as :func:`resolve_user`; the database is asked outside of the event loop."""
-    return await sync_to_async(resolve_user)(identity)
 
 
 def _find(principal_id: str) -> AbstractBaseUser | None:

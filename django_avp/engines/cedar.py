@@ -14,11 +14,12 @@ from typing import Any
 import cedarpy
 from django.conf import settings
 
-from django_avp.cedar import INVALID, Cause, Check, Decision, Entity, EntityUid, Verdict, to_json
+from django_avp.cedar import INVALID, Cause, Check, Decision, Entity, EntityUid, Verdict
 from django_avp.conf import conf
 from django_avp.engines.base import Batch, Decisions
 from django_avp.policies import Policies, fingerprint, load
 from django_avp.schema import Schema
+from django_avp.values import to_json
 
 __all__ = ["CedarEngine", "evaluate"]
 

@@ -6,17 +6,22 @@ stored rows, so a prefetch that filters is not (rule A1).
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
+from ipaddress import ip_address
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.core.files import File
 from django.db import models
-from django.db.models.fields.files import FieldFile
-from django.db.models.fields.reverse_related import ForeignObjectRel
+from django.db.models.fields.reverse_related import ManyToOneRel
 
 from django_avp.cedar import EntityUid, Unholdable, extension, to_value
 
-__all__ = ["NOT_LOADED", "Column", "Shape", "conforming"]
+__all__ = ["NOT_LOADED", "Column", "Shape", "conforming", "entity_id"]
 
 Shape = type | list[Any] | Mapping[str, Any]
 """The declared shape of JSON: ``str``, ``int`` or ``bool``, a list of one shape (a Set), or a dict (a Record)."""
@@ -34,37 +39,45 @@ class Column:
         path: ORM path of the column, for ``values_list``.
         relations: relation fields on the way to the column.
         field: the field at the end.
-        target: entity type if the value is an entity's id.
         is_set: whether a relation on the way is to many, so that the value is a Set.
         shape: declared shape of a JSON column.
-        direct: the relation to the entities that the value names, if it is one of the model's own.
+        target: entity type if the value is an entity's id.
+        target_key: field that is the id of the entities that the value names.
+        target_relations: relation fields on the way to these entities.
     """
 
     name: str
     path: str
     relations: tuple[Any, ...]
     field: models.Field[Any, Any]
-    target: str | None = None
     is_set: bool = False
     shape: Shape | None = None
-    direct: Any = None
+    target: str | None = None
+    target_key: Any = None
+    target_relations: tuple[Any, ...] = ()
 
     def loaded(self, instance: models.Model) -> Any:
         """The column's value, or a list of them for a Set, without a query; ``NOT_LOADED`` if it takes one."""
-        values = list(self._walk(instance, 0))
+        values = [_stored(row, self.field) for row in _reached(instance, self.relations)]
         if any(value is NOT_LOADED for value in values):
             return NOT_LOADED
         return values if self.is_set else values[0]
 
-    def _walk(self, instance: models.Model, step: int) -> Iterator[Any]:
-        if step == len(self.relations):
-            yield instance.__dict__.get(self.field.attname, NOT_LOADED)
+    def loaded_targets(self, instance: models.Model) -> Iterator[tuple[EntityUid, models.Model]]:
+        """The entities that the value names, as far as their instances are loaded."""
+        if self.target is None:
             return
-        for related in related_instances(instance, self.relations[step]):
-            if related is None or related is NOT_LOADED:
-                yield related
-            else:
-                yield from self._walk(related, step + 1)
+        for row in _reached(instance, self.target_relations):
+            key = _stored(row, self.target_key)
+            if key is not None and key is not NOT_LOADED:
+                yield EntityUid(self.target, entity_id(self.target_key, key)), row
+
+    def targets(self, value: Any) -> tuple[EntityUid, ...]:
+        """The entities that a value names, each once."""
+        if self.target is None:
+            return ()
+        ids = [str(item) for item in (value if self.is_set else [value]) if item is not None]
+        return tuple(EntityUid(self.target, item) for item in sorted(set(ids)))
 
     def to_cedar(self, value: Any) -> Any:
         """The value in Cedar's JSON format.
@@ -72,27 +85,18 @@ class Column:
         Raises:
             Unholdable: Cedar cannot hold it; the attribute is absent (rule A5).
         """
-        if self.is_set:
-            return list(self._members(value))
-        return self._single(value)
+        return self._members(value) if self.is_set else self._single(value)
 
-    def targets(self, instance: models.Model, value: Any) -> dict[EntityUid, models.Model | None]:
-        """The entities that a reference names, each with the related instance where it is loaded."""
-        if self.target is None:
-            return {}
-        key = self.field if self.relations else self.field.target_field
-        related = related_instances(instance, self.direct) if self.direct else []
-        loaded = {str(row.__dict__.get(key.attname)): row for row in related if isinstance(row, models.Model)}
-        ids = [str(item) for item in (value if self.is_set else [value]) if item is not None]
-        return {EntityUid(self.target, item): loaded.get(item) for item in ids}
-
-    def _members(self, values: Collection[Any]) -> Iterator[Any]:
-        # Equal values once: a join repeats them, a Set does not.
-        for value in dict.fromkeys(values):
+    def _members(self, values: Collection[Any]) -> list[Any]:
+        # Each once and in order: a join repeats them, and no database promises an order.
+        members = {}
+        for value in values:
             try:
-                yield self._single(value)
+                member = self._single(value)
             except Unholdable:
                 continue
+            members[json.dumps(member, sort_keys=True)] = member
+        return [members[text] for text in sorted(members)]
 
     def _single(self, value: Any) -> Any:
         if value is None:
@@ -102,28 +106,17 @@ class Column:
         if self.shape is not None:
             return to_value(conforming(value, self.shape))
         if isinstance(self.field, models.GenericIPAddressField):
-            return extension("ip", value)
-        return to_value(value.name if isinstance(value, FieldFile) else value)
+            return _ip(value)
+        return to_value(value.name if isinstance(value, File) else value)
 
 
-def related_instances(instance: models.Model, relation: Any) -> list[Any]:
-    """What a relation leads to without a query: instances, ``[None]`` for NULL, ``[NOT_LOADED]`` if it takes one."""
-    if relation.one_to_many or relation.many_to_many:
-        return _prefetched(instance, relation)
-    if not isinstance(relation, ForeignObjectRel) and instance.__dict__.get(relation.attname, NOT_LOADED) is None:
-        return [None]
-    # A Prefetch may have put None here for a row that it filtered out: only an instance is believed.
-    cached = instance._state.fields_cache.get(relation.cache_name)
-    return [NOT_LOADED if cached is None else cached]
-
-
-def _prefetched(instance: models.Model, relation: Any) -> list[Any]:
-    name = relation.get_accessor_name() if isinstance(relation, ForeignObjectRel) else relation.name
-    prefetched = getattr(instance, "_prefetched_objects_cache", {}).get(name)
-    # A plain prefetch asks by the relation alone; more conditions, or a slice, mean that rows may be missing.
-    if prefetched is None or len(prefetched.query.where.children) != 1 or prefetched.query.is_sliced:
-        return [NOT_LOADED]
-    return list(prefetched)
+def entity_id(field: models.Field[Any, Any], value: Any) -> str:
+    """The text of an id as the database would return it: ``"007"`` in an integer field is the number 7."""
+    try:
+        value = field.to_python(value)
+    except ValidationError:
+        return str(value)
+    return str(value.value if isinstance(value, Enum) else value)
 
 
 def conforming(value: Any, shape: Shape) -> Any:
@@ -137,3 +130,66 @@ def conforming(value: Any, shape: Shape) -> Any:
         return [conforming(item, shape[0]) for item in value] if isinstance(value, list) else None
     # bool is an int in Python, and is not in Cedar.
     return value if type(value) is shape else None
+
+
+def _reached(instance: models.Model, relations: tuple[Any, ...]) -> Iterator[Any]:
+    """The instances that relations lead to; ``None`` for NULL and ``NOT_LOADED`` for what takes a query."""
+    if not relations:
+        yield instance
+        return
+    for related in _related(instance, relations[0]):
+        if related is None or related is NOT_LOADED:
+            yield related
+        else:
+            yield from _reached(related, relations[1:])
+
+
+def _related(instance: models.Model, relation: Any) -> list[Any]:
+    if relation.one_to_many or relation.many_to_many:
+        return _prefetched(instance, relation)
+    if relation.concrete and instance.__dict__.get(relation.attname, NOT_LOADED) is None:
+        return [None]
+    cached = instance._state.fields_cache.get(relation.cache_name)
+    # A Prefetch may have put None here for a row that it filtered out, a view a row that is not saved, or
+    # request.user, which is lazy: only a stored instance is believed.
+    is_stored = issubclass(type(cached), models.Model) and not cached._state.adding
+    return [cached if is_stored else NOT_LOADED]
+
+
+def _prefetched(instance: models.Model, relation: Any) -> list[Any]:
+    name = relation.get_accessor_name() if isinstance(relation, ManyToOneRel) else relation.name
+    prefetched = getattr(instance, "_prefetched_objects_cache", {}).get(name)
+    if prefetched is None:
+        return [NOT_LOADED]
+    query = prefetched.query
+    # A plain prefetch asks by the relation alone; with more conditions, a slice or DISTINCT ON rows may be missing.
+    is_plain = len(query.where.children) == 1 and not query.is_sliced and not query.distinct_fields
+    return list(prefetched) if is_plain else [NOT_LOADED]
+
+
+def _stored(row: Any, field: models.Field[Any, Any]) -> Any:
+    """A field of a row as the database would return it, for code assigns ``"7"``, ``F("likes") + 1``, …"""
+    if row is None or row is NOT_LOADED:
+        return row
+    value = row.__dict__.get(field.attname, NOT_LOADED)
+    if value is None or value is NOT_LOADED:
+        return value
+    if hasattr(value, "resolve_expression"):
+        return NOT_LOADED
+    try:
+        value = field.to_python(value)
+    except (ValidationError, ValueError, TypeError, ArithmeticError):
+        return NOT_LOADED
+    # Code changes JSON in place.
+    return copy.deepcopy(value) if isinstance(value, dict | list) else value
+
+
+def _ip(value: Any) -> dict[str, Any]:
+    try:
+        address = ip_address(value)
+    except ValueError as error:
+        raise Unholdable("not an IP address") from error
+    if "%" in str(address):
+        raise Unholdable("an IP address with a zone")
+    # Cedar refuses the dotted form of an embedded IPv4 address.
+    return extension("ip", address.exploded)

@@ -24,9 +24,7 @@ class Registry:
     def __init__(self) -> None:
         self._definitions: dict[type[models.Model], ModelEntity] = {}
 
-    def register(
-        self, *model_classes: type[models.Model]
-    ) -> Callable[[type[ModelEntity]], type[ModelEntity]]:
+    def register(self, *model_classes: type[models.Model]) -> Callable[[type[ModelEntity]], type[ModelEntity]]:
         """Decorate a :class:`ModelEntity` with the models that it describes.
 
         Raises:

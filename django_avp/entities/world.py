@@ -17,12 +17,13 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from django_avp.cedar import LONG_MAX, Entity, EntityUid, Unholdable, to_value
+from django_avp.cedar import Entity, EntityUid
 from django_avp.conf import conf
 from django_avp.entities.columns import NOT_LOADED, Column
 from django_avp.entities.model_entity import ModelEntity
 from django_avp.entities.registry import Registry
 from django_avp.references import Path, References, Root
+from django_avp.values import LONG_MAX, Unholdable, to_value
 
 __all__ = ["MAX_ANCESTORS", "Start", "World", "WorldFault", "Worlds", "with_uids"]
 
@@ -230,9 +231,7 @@ def _nodes(definition: ModelEntity, rows: Mapping[EntityUid, models.Model]) -> d
     return {uid: _node(definition, uid, row, values) for uid, row in rows.items()}
 
 
-def _values(
-    definition: ModelEntity, column: Column, rows: Mapping[EntityUid, models.Model]
-) -> dict[EntityUid, Any]:
+def _values(definition: ModelEntity, column: Column, rows: Mapping[EntityUid, models.Model]) -> dict[EntityUid, Any]:
     """A column's value for every row: from what is loaded, the rest by one query."""
     values = {uid: column.loaded(row) for uid, row in rows.items()}
     missing = {rows[uid].pk: uid for uid, value in values.items() if value is NOT_LOADED}

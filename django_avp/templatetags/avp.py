@@ -100,4 +100,3 @@ def _parts(parser: Parser) -> tuple[NodeList, NodeList]:
         nodelist_false = parser.parse(("endcan",))
         parser.delete_first_token()
     return nodelist_true, nodelist_false
-
