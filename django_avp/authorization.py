@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,16 +13,18 @@ from django.db import models
 
 from django_avp.cedar import INACTIVE, INVALID, UNAVAILABLE, UNIDENTIFIED, Cause, Check, Decision, EntityUid
 from django_avp.conf import conf
+from django_avp.contexts import CheckContext
 from django_avp.engines.base import Batch
 from django_avp.entities import registry
-from django_avp.entities.world import MAX_ANCESTORS, Start, Worlds, with_uids
+from django_avp.entities.world import MAX_ANCESTORS, Start, Worlds
 from django_avp.exceptions import ActionDenied, AuthorizationUnavailable, AvpError, KeySetUnavailableError, TokenError
 from django_avp.identity import Identity
 from django_avp.references import EVERYTHING
+from django_avp.rounds import Round, fitting, unavailable, write_audit
 from django_avp.runtime import runtime
 from django_avp.signals import decisions_made
 from django_avp.users import resolve_user
-from django_avp.values import Unholdable, has_reserved_key, to_json, to_value
+from django_avp.values import Unholdable, to_json
 from django_avp.vocabulary import action_uid
 
 if TYPE_CHECKING:
@@ -32,23 +33,13 @@ if TYPE_CHECKING:
     from django_avp.policies import Policies
     from django_avp.schema import Schema
 
-__all__ = ["Answer", "Authorization", "Resource", "Round"]
+__all__ = ["Answer", "Authorization", "Resource"]
 
 logger = logging.getLogger("django_avp")
-audit = logging.getLogger("django_avp.audit")
 
 Action = str | EntityUid
 Resource = models.Model | EntityUid | None
 """A registered model instance, an entity id, or ``None`` for the application."""
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One batch that an engine was asked to decide."""
-
-    checks: int
-    calls: int
-    milliseconds: float
 
 
 class Answer(Awaitable[Decision]):
@@ -91,6 +82,7 @@ class Authorization:
         self.fault = fault
         self.rounds: list[Round] = []
         self.is_used = False
+        self.is_user_read = False
         self._context = context or {}
         self._store = store
         self._request = request
@@ -99,7 +91,8 @@ class Authorization:
         self._pending: dict[Check, None] = {}
         self._decisions: dict[Check, Decision] = {}
         self._starts: dict[str, tuple[Start, ...]] = {}
-        self._common: _Context | None = None
+        self._common_values: Mapping[str, Any] | None = None
+        self._common: CheckContext | None = None
         self._user: Any = _UNRESOLVED
 
     def __repr__(self) -> str:
@@ -197,7 +190,7 @@ class Authorization:
         try:
             decisions: Sequence[object] = runtime.engine.decide(batch)
         except AvpError as error:
-            decisions = _unavailable(batch, error)
+            decisions = [unavailable(error)] * len(batch.checks)
         round_ = self._record(batch, decisions, started)
         decisions_made.send_robust(type(self), authorization=self, round=round_, decisions=self._decided(batch))
 
@@ -212,7 +205,7 @@ class Authorization:
         try:
             decisions: Sequence[object] = await runtime.engine.adecide(batch)
         except AvpError as error:
-            decisions = _unavailable(batch, error)
+            decisions = [unavailable(error)] * len(batch.checks)
         round_ = self._record(batch, decisions, started)
         await decisions_made.asend_robust(type(self), authorization=self, round=round_, decisions=self._decided(batch))
 
@@ -232,7 +225,7 @@ class Authorization:
         try:
             policies = self.policies()
         except AvpError as error:
-            self._decisions.update(dict.fromkeys(checks, _unavailable_one(error)))
+            self._decisions.update(dict.fromkeys(checks, unavailable(error)))
             return None
         references = policies.references if policies else EVERYTHING
         named = tuple((uid, uid, ()) for uid in references.named_entities())
@@ -272,35 +265,15 @@ class Authorization:
         return not fault
 
     def _record(self, batch: Batch, decisions: Sequence[object], started: float) -> Round:
-        answers = list(decisions)
-        if len(answers) != len(batch.checks) or not all(isinstance(answer, Decision) for answer in answers):
-            # An answer that does not fit the question decides nothing.
-            logger.error("avp.odd_answer", extra={"checks": len(batch.checks), "answers": len(answers)})
-            answers = [INVALID] * len(batch.checks)
-        self._decisions.update(zip(batch.checks, answers, strict=True))  # type: ignore[arg-type]
-        milliseconds = (perf_counter() - started) * 1000
-        round_ = Round(len(batch.checks), getattr(decisions, "calls", 1), milliseconds)
+        decided = dict(zip(batch.checks, fitting(batch, decisions), strict=True))
+        self._decisions.update(decided)
+        round_ = Round(len(decided), getattr(decisions, "calls", 1), (perf_counter() - started) * 1000)
         self.rounds.append(round_)
-        self._audit(batch)
+        write_audit(batch, decided)
         return round_
 
     def _decided(self, batch: Batch) -> dict[Check, Decision]:
         return {check: self._decisions[check] for check in batch.checks}
-
-    def _audit(self, batch: Batch) -> None:
-        if not audit.isEnabledFor(logging.INFO):
-            return
-        for check, decision in self._decided(batch).items():
-            audit.info(
-                "avp.decision",
-                extra={
-                    "principal": batch.identity.principal.id,
-                    "action": check.action.id,
-                    "resource": str(check.resource),
-                    "verdict": decision.verdict.value,
-                    "policies": decision.determining_policies,
-                },
-            )
 
     # Making checks
 
@@ -331,26 +304,27 @@ class Authorization:
         return uid
 
     def _context_text(self, action: EntityUid, own: Mapping[str, Any] | None) -> str:
-        common = self._common or _NO_CONTEXT
-        record, starts = common.record, common.starts
+        if self._common is None:
+            self._common = CheckContext.of(self._common_values or {})
+        record, starts = self._common.record, self._common.starts
         schema = self.schema if record else None
         if schema is not None and action in schema.actions:
             record = schema.actions[action].context.project(record)
         if own:
-            given = _Context.of(own)
+            given = CheckContext.of(own)
             record, starts = {**record, **given.record}, (*starts, *given.starts)
         text = to_json(record)
         self._starts[text] = starts
         return text
 
     def _load_context(self) -> None:
-        if self._common is None:
+        if self._common_values is None:
             function = conf.context
             of_request = function(self._request) if function and self._request is not None else {}
-            self._common = _Context.of({**of_request, **self._context})
+            self._common_values = {**of_request, **self._context}
 
     async def _aload_context(self) -> None:
-        if self._common is None:
+        if self._common_values is None:
             await sync_to_async(self._load_context)()
 
     # Who and where
@@ -441,40 +415,9 @@ def closed() -> Authorization:
     return authorization
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """A context in Cedar's JSON format, and the entities that it holds."""
-
-    record: Mapping[str, Any]
-    starts: tuple[Start, ...] = ()
-
-    @classmethod
-    def of(cls, context: Mapping[str, Any]) -> _Context:
-        """Convert a context of Python values."""
-        if "token" in context:
-            raise ValueError('The context key "token" is reserved for the claims of the access token; rename yours.')
-        if has_reserved_key(context):
-            # Request data must not spell an entity (rule A6).
-            raise Unholdable("a mapping that spells a Cedar escape")
-        found: dict[tuple[str, ...], Any] = {}
-        record = to_value(with_uids(context, (), found, registry))
-        return cls(record, tuple((uid, "context", path) for path, targets in found.items() for uid in targets))
-
-
-_NO_CONTEXT = _Context({})
 _UNRESOLVED = object()
 
 
 def _anonymous() -> Identity | None:
     principal = conf.anonymous_principal
     return None if principal is None else Identity(principal)
-
-
-def _unavailable(batch: Batch, error: AvpError) -> list[Decision]:
-    return [_unavailable_one(error)] * len(batch.checks)
-
-
-def _unavailable_one(error: AvpError) -> Decision:
-    # Once a round. The exceptions of this package quote no token, claim or attribute.
-    logger.error("avp.engine_unavailable", extra={"error": type(error).__name__, "cause": str(error)})
-    return UNAVAILABLE

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
 from django_avp.cedar import EntityUid, qualify
+from django_avp.typed_settings import flag, function, number, one_of, text, texts, uid, wrong
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -22,82 +22,85 @@ __all__ = ["conf"]
 
 
 class Settings:
-    """Read-only access to every ``AVP_*`` setting with its default."""
+    """Read-only access to every ``AVP_*`` setting with its default.
+
+    Every property raises ``ImproperlyConfigured`` for a value that it cannot be, and names the setting and the cure.
+    """
 
     # Engine and policies
 
     @property
     def engine(self) -> str:
         """Dotted path of the engine class."""
-        return self._get("AVP_ENGINE", "django_avp.engines.cedar.CedarEngine")
+        return text("AVP_ENGINE", "django_avp.engines.cedar.CedarEngine", "the dotted path of an engine class")
 
     @property
     def policies(self) -> tuple[Path, ...]:
         """Directories of ``*.cedar`` files and ``schema.cedarschema``; empty when there are none."""
-        value = self._get("AVP_POLICIES", None)
+        value = getattr(settings, "AVP_POLICIES", None)
         if value is None:
             base = getattr(settings, "BASE_DIR", None)
             beside = Path(base) / "policies" if base else None
             return (beside,) if beside and beside.is_dir() else ()
-        if isinstance(value, str | Path):
-            value = [value]
-        return tuple(Path(directory) for directory in value)
+        directories = [value] if isinstance(value, str | Path) else value
+        if not isinstance(directories, list | tuple) or not all(isinstance(one, str | Path) for one in directories):
+            raise wrong("AVP_POLICIES", value, "a directory or a list of directories")
+        return tuple(Path(directory) for directory in directories)
 
     @property
     def namespace(self) -> str:
         """Cedar namespace into which unqualified types and actions are put."""
-        return self._get("AVP_NAMESPACE", "")
+        return text("AVP_NAMESPACE", "", 'the name of a Cedar namespace, such as "PhotoFlash"')
 
     @property
-    def policy_store_id(self) -> str | Callable[[HttpRequest], str] | None:
+    def policy_store_id(self) -> str | Callable[[HttpRequest | None], str] | None:
         """A policy store id, or a callable that names the store of a request."""
-        value = self._get("AVP_POLICY_STORE_ID", None)
+        value = getattr(settings, "AVP_POLICY_STORE_ID", None)
         # A store id never has a dot; a dotted path names the callable.
-        return import_string(value) if isinstance(value, str) and "." in value else value
+        return value if isinstance(value, str) and "." not in value else function("AVP_POLICY_STORE_ID")
 
     @property
     def on_policy_error(self) -> str:
         """``"ignore"``, ``"forbids"`` or ``"any"``: which policies deny when they cannot be evaluated."""
-        return self._one_of("AVP_ON_POLICY_ERROR", ("ignore", "forbids", "any"))
+        return one_of("AVP_ON_POLICY_ERROR", ("ignore", "forbids", "any"))
 
     @property
     def max_depth(self) -> int:
         """Levels of parents followed; a resource that is deeper is not decided."""
-        return self._get("AVP_MAX_DEPTH", 10)
+        return int(number("AVP_MAX_DEPTH", 10, "a number of levels, such as 10"))
 
     @property
     def application(self) -> EntityUid:
         """The resource of a check that names none."""
-        value = self._get("AVP_APPLICATION", 'Application::"default"')
-        return self._uid("AVP_APPLICATION", value)
+        value = getattr(settings, "AVP_APPLICATION", 'Application::"default"')
+        return uid("AVP_APPLICATION", value).in_namespace(self.namespace)
 
     @property
     def context(self) -> Callable[[HttpRequest], Mapping[str, Any]] | None:
         """Callable ``request -> dict`` whose result is merged into every check's context."""
-        return self._callable("AVP_CONTEXT")
+        return function("AVP_CONTEXT")
 
     # Tokens and identity
 
     @property
     def user_pools(self) -> Mapping[str, Sequence[str] | None]:
-        """Accepted Cognito user pools with their client ids; ``None`` in place of the ids accepts any client.
-
-        Raises:
-            ImproperlyConfigured: the setting is missing.
-        """
-        value = self._get("AVP_USER_POOLS", None)
+        """Accepted Cognito user pools with their client ids; ``None`` in place of the ids accepts any client."""
+        value = getattr(settings, "AVP_USER_POOLS", None)
         if value is None:
             raise ImproperlyConfigured(
                 "AVP_USER_POOLS is missing. Name your Cognito user pool and its app clients: "
                 'AVP_USER_POOLS = {"eu-west-1_AbCdEf123": ["client id"]}.'
             )
-        return value  # type: ignore[no-any-return]
+        if value and not isinstance(value, Mapping):
+            raise wrong("AVP_USER_POOLS", value, 'a dict such as {"eu-west-1_AbCdEf123": ["client id"]}')
+        pools: Mapping[str, Sequence[str] | None] = value
+        return pools
 
     @property
     def token_use(self) -> tuple[str, ...]:
         """Accepted kinds of token: ``"id"``, ``"access"`` or both."""
-        value = self._get("AVP_TOKEN_USE", ("id", "access"))
-        return (value,) if isinstance(value, str) else tuple(value)
+        value = getattr(settings, "AVP_TOKEN_USE", ("id", "access"))
+        return texts("AVP_TOKEN_USE", value, 'a tuple of "id", "access" or both')
 
     @property
     def issuers(self) -> Mapping[str, str]:
@@ -106,121 +109,117 @@ class Settings:
         ``AVP_ISSUERS`` is ``{pool: issuer or [issuer, …]}``, or a list of issuers that end in their pool's id.
         Source: Amazon Cognito Developer Guide, "Verifying JSON web tokens" and "Federation endpoints".
         """
-        value = self._get("AVP_ISSUERS", None) or {}
-        if not isinstance(value, Mapping):
-            value = _by_pool([value] if isinstance(value, str) else value)
-        issuers: dict[str, str] = {}
-        for pool in self.user_pools:
-            named = value.get(pool) or _cognito_issuers(pool)
-            issuers.update(dict.fromkeys([named] if isinstance(named, str) else named, pool))
-        return issuers
+        named = _named_issuers()
+        unknown = set(named).difference(self.user_pools)
+        if unknown:
+            raise ImproperlyConfigured(
+                f"AVP_ISSUERS names the pool {min(unknown)!r}, which AVP_USER_POOLS does not. Name it there, too; a "
+                "list of issuers takes the last part of each for its pool."
+            )
+        return {issuer: pool for pool in self.user_pools for issuer in named.get(pool) or _cognito_issuers(pool)}
 
     @property
     def jwks_url(self) -> str | Mapping[str, str] | None:
         """Where the key set is fetched instead of from the issuer: one URL, or ``{pool or issuer: URL}``."""
-        return self._get("AVP_JWKS_URL", None)
+        value: object = getattr(settings, "AVP_JWKS_URL", None)
+        if value is not None and not isinstance(value, str | Mapping):
+            raise wrong("AVP_JWKS_URL", value, "a URL, or a dict of URLs by pool or issuer")
+        return value
 
     @property
     def jwks(self) -> Mapping[str, Any] | None:
         """A key set given inline (``{"keys": […]}``); nothing is fetched then."""
-        return self._get("AVP_JWKS", None)
+        key_set: Mapping[str, Any] | None = getattr(settings, "AVP_JWKS", None)
+        return key_set
 
     @property
     def token_sources(self) -> Sequence[str | tuple[str, Mapping[str, Any]]]:
         """Dotted paths of token sources, tried in order; a tuple ``(path, options)`` configures one."""
-        return self._get("AVP_TOKEN_SOURCES", ["django_avp.tokens.sources.AuthorizationHeader"])
+        sources: Sequence[str | tuple[str, Mapping[str, Any]]] = getattr(
+            settings, "AVP_TOKEN_SOURCES", ["django_avp.tokens.sources.AuthorizationHeader"]
+        )
+        return sources
 
     @property
     def token_revoked(self) -> Callable[[Mapping[str, Any]], bool] | None:
         """Callable ``claims -> bool``, asked after a token is verified."""
-        return self._callable("AVP_TOKEN_REVOKED")
+        return function("AVP_TOKEN_REVOKED")
 
     @property
     def leeway(self) -> float:
         """Seconds of clock skew tolerated on ``exp``."""
-        return self._get("AVP_LEEWAY", 0)
+        return number("AVP_LEEWAY", 0, "a number of seconds")
 
     @property
     def principal_type(self) -> str:
         """Entity type of principals, in the namespace."""
-        return qualify(self._get("AVP_PRINCIPAL_TYPE", "User"), self.namespace)
+        return qualify(text("AVP_PRINCIPAL_TYPE", "User", 'an entity type, such as "User"'), self.namespace)
 
     @property
     def group_type(self) -> str:
         """Entity type of the principal's groups, in the namespace."""
-        return qualify(self._get("AVP_GROUP_TYPE", "Group"), self.namespace)
+        return qualify(text("AVP_GROUP_TYPE", "Group", 'an entity type, such as "Group"'), self.namespace)
 
     @property
     def anonymous_principal(self) -> EntityUid | None:
         """The principal that is asked about when nobody is signed in; ``None`` denies without a call."""
-        value = self._get("AVP_ANONYMOUS_PRINCIPAL", None)
-        return None if value is None else self._uid("AVP_ANONYMOUS_PRINCIPAL", value)
+        value = getattr(settings, "AVP_ANONYMOUS_PRINCIPAL", None)
+        return None if value is None else uid("AVP_ANONYMOUS_PRINCIPAL", value).in_namespace(self.namespace)
 
     # Users
 
     @property
     def user_mode(self) -> str:
         """``"model"``: ``request.user`` is a Django user; ``"token"``: a stateless user without a database."""
-        return self._one_of("AVP_USER_MODE", ("model", "token"))
+        return one_of("AVP_USER_MODE", ("model", "token"))
 
     @property
     def user_id_field(self) -> str:
         """Field of the user model that holds the principal id ``<pool>|<sub>``."""
-        return self._get("AVP_USER_ID_FIELD", "username")
+        return text("AVP_USER_ID_FIELD", "username", 'a field of the user model, such as "username"')
 
     @property
     def user_resolver(self) -> Callable[[Identity], AbstractBaseUser | None] | None:
         """Callable ``identity -> user or None`` that adopts existing users."""
-        return self._callable("AVP_USER_RESOLVER")
+        return function("AVP_USER_RESOLVER")
 
     @property
     def require_active_user(self) -> bool:
         """Whether deciding needs an active Django user in model mode."""
-        return self._get("AVP_REQUIRE_ACTIVE_USER", True)
+        return flag("AVP_REQUIRE_ACTIVE_USER", True)
 
     @property
     def permission_actions(self) -> Mapping[str, str | Mapping[str, str]]:
         """Cedar actions of Django permissions; a mapping of ``object`` and ``model`` where they differ."""
-        return self._get("AVP_PERMISSION_ACTIONS", {})
+        value: Mapping[str, str | Mapping[str, str]] = getattr(settings, "AVP_PERMISSION_ACTIONS", {})
+        if not isinstance(value, Mapping) or not all(isinstance(one, str | Mapping) for one in value.values()):
+            raise wrong("AVP_PERMISSION_ACTIONS", value, 'a dict such as {"photos.change_photo": "EditPhoto"}')
+        return value
 
     # Seeing it
 
     @property
     def server_timing(self) -> bool:
         """Whether responses carry a ``Server-Timing`` header; ``DEBUG`` unless set."""
-        return self._get("AVP_SERVER_TIMING", settings.DEBUG)
-
-    def _get(self, name: str, default: Any) -> Any:
-        return getattr(settings, name, default)
-
-    def _one_of(self, name: str, choices: tuple[str, ...]) -> str:
-        value = self._get(name, choices[0])
-        if value not in choices:
-            raise ImproperlyConfigured(f"{name} is {value!r}; it is one of {', '.join(map(repr, choices))}.")
-        return value
-
-    def _callable(self, name: str) -> Callable[..., Any] | None:
-        value = self._get(name, None)
-        return import_string(value) if isinstance(value, str) else value
-
-    def _uid(self, name: str, value: EntityUid | str) -> EntityUid:
-        try:
-            uid = EntityUid.parse(value) if isinstance(value, str) else value
-        except ValueError as error:
-            raise ImproperlyConfigured(f"{name}: {error}") from error
-        return uid.in_namespace(self.namespace)
+        return flag("AVP_SERVER_TIMING", bool(settings.DEBUG))
 
 
 conf = Settings()
 
 
+def _named_issuers() -> dict[str, tuple[str, ...]]:
+    """The issuers that ``AVP_ISSUERS`` names, by pool."""
+    wanted = "a list of issuers, or a dict of issuers by pool"
+    value: Any = getattr(settings, "AVP_ISSUERS", None) or ()
+    if isinstance(value, Mapping):
+        return {pool: texts("AVP_ISSUERS", issuers, wanted) for pool, issuers in value.items()}
+    pools: dict[str, tuple[str, ...]] = {}
+    for issuer in texts("AVP_ISSUERS", value, wanted):
+        pool = issuer.rstrip("/").rpartition("/")[2]
+        pools[pool] = (*pools.get(pool, ()), issuer)
+    return pools
+
+
 def _cognito_issuers(pool: str) -> list[str]:
     region = pool.partition("_")[0]
     return [f"https://{prefix}.{region}.amazonaws.com/{pool}" for prefix in ("cognito-idp", "issuer-cognito-idp")]
-
-
-def _by_pool(issuers: Sequence[str]) -> dict[str, list[str]]:
-    pools: dict[str, list[str]] = {}
-    for issuer in issuers:
-        pools.setdefault(issuer.rstrip("/").rpartition("/")[2], []).append(issuer)
-    return pools

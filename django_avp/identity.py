@@ -13,13 +13,15 @@ from typing import Any, NoReturn
 from django_avp.cedar import Entity, EntityUid
 from django_avp.conf import conf
 from django_avp.exceptions import TokenInvalidError
-from django_avp.schema import Schema
+from django_avp.schema import RecordType, Schema
 from django_avp.tokens.verifier import VerifiedToken
 from django_avp.values import Unholdable, has_reserved_key, to_value
 
 __all__ = ["GROUPS_CLAIM", "Identity", "IdentitySource"]
 
 GROUPS_CLAIM = "cognito:groups"
+# Cognito's prefixes of claim names, which AVP's older form reads as Records: principal.custom.dept.
+_PREFIXES = frozenset({"cognito", "custom", "dev"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +86,20 @@ class Identity:
         """Make the identity of one source's verified token or pair of tokens.
 
         Raises:
-            TokenInvalidError: the two name different users or pools (rule C4), or the claims are not usable.
+            TokenInvalidError: the two name different users, pools or clients (rules C4, C10), or the claims are not
+                usable.
         """
         tokens = [token for token in (id_token, access_token) if token is not None]
-        if len({(token.pool, token._claims["sub"]) for token in tokens}) != 1:
-            raise TokenInvalidError("pair", "The ID token and the access token are not of the same user.")
+        if len({(token.pool, token.client_id, token._claims["sub"]) for token in tokens}) != 1:
+            raise TokenInvalidError("pair", "The ID token and the access token are not of one user and client.")
         return cls._of(
             IdentitySource.of_pool(tokens[0].pool),
-            id_token and id_token._claims,
-            access_token and access_token._claims,
+            id_token._claims if id_token else None,
+            access_token._claims if access_token else None,
             client_id=tokens[0].client_id,
             is_ambient=ambient,
-            _id_token=id_token and id_token._token,
-            _access_token=access_token and access_token._token,
+            _id_token=id_token._token if id_token else None,
+            _access_token=access_token._token if access_token else None,
         )
 
     @classmethod
@@ -105,15 +108,14 @@ class Identity:
 
         Args:
             claims: an ID token's claims, or an access token's (``token_use`` is ``"access"``); ``sub`` is needed.
-            pool: user pool id; by default the one of ``iss``, or the only one of ``AVP_USER_POOLS``.
+            pool: user pool id; by default the one of ``iss``, or without ``iss`` the only one of ``AVP_USER_POOLS``.
 
         Raises:
             TokenInvalidError: no ``sub``, no pool, or claims that are not usable.
         """
-        pool = pool or conf.issuers.get(str(claims.get("iss"))) or _only_pool()
         is_access = claims.get("token_use") == "access"
         return cls._of(
-            IdentitySource.of_pool(pool),
+            IdentitySource.of_pool(pool or _pool_of(claims)),
             None if is_access else claims,
             claims if is_access else None,
             client_id=str(claims.get("client_id" if is_access else "aud", "")),
@@ -133,11 +135,16 @@ class Identity:
         sub = given[0].get("sub")
         if not isinstance(sub, str) or not source.principal(sub).is_valid:
             raise TokenInvalidError("claims", "The claims have no usable sub.")
-        groups = dict.fromkeys(name for claims in given for name in _group_names(claims))
+        names = dict.fromkeys(name for claims in given for name in _group_names(claims))
+        groups = tuple(source.group(name) for name in names)
+        if not all(group.is_valid for group in groups):
+            raise TokenInvalidError("groups", "The name of a group is not one that AVP takes.")
         expiries = [claims["exp"] for claims in given if "exp" in claims]
+        if not all(isinstance(expiry, int | float) for expiry in expiries):
+            raise TokenInvalidError("claims", "The expiry is not a number of seconds.")
         return cls(
             principal=source.principal(sub),
-            groups=tuple(source.group(name) for name in groups),
+            groups=groups,
             source=source,
             expires_at=min(expiries) if expiries else None,
             _id_claims=id_claims,
@@ -150,16 +157,23 @@ class Identity:
 
         Claims are projected onto what ``schema`` declares (rule A7). A claim ``custom:dept`` stands under its own
         name, or in a record ``custom`` where the schema declares one, as AVP's older form has it.
+
+        Raises:
+            Unholdable: the claims have no form that the schema and Cedar could agree on.
         """
         claims = {name: value for name, value in (self._id_claims or {}).items() if name != GROUPS_CLAIM}
         attributes = _cedar_record(claims)
         declared = schema and schema.entity_types.get(self.principal.type)
         if declared:
-            attributes = declared.shape.project(_nested(attributes, declared.shape.attributes))
+            attributes = declared.shape.project(_nested(attributes, declared.shape))
         return Entity(self.principal, attributes, self.groups)
 
     def token_context(self) -> dict[str, Any]:
-        """The access token's claims as AVP puts them under ``context.token``; empty without an access token."""
+        """The access token's claims as AVP puts them under ``context.token``; empty without an access token.
+
+        Raises:
+            Unholdable: the claims have no form in Cedar.
+        """
         claims = {name: value for name, value in (self._access_claims or {}).items() if name != GROUPS_CLAIM}
         if isinstance(claims.get("scope"), str):
             claims["scope"] = claims["scope"].split()
@@ -178,28 +192,28 @@ class Identity:
         return self
 
 
-def _only_pool() -> str:
+def _pool_of(claims: Mapping[str, Any]) -> str:
     pools = list(conf.user_pools)
-    if len(pools) != 1:
+    pool = conf.issuers.get(str(claims["iss"])) if "iss" in claims else pools[0] if len(pools) == 1 else None
+    if pool is None:
         raise TokenInvalidError("issuer", "The claims have no issuer of ours, and there is not just one user pool.")
-    return pools[0]
+    return pool
 
 
 def _group_names(claims: Mapping[str, Any]) -> Iterable[str]:
-    names = claims.get(GROUPS_CLAIM) or ()
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+    names = claims.get(GROUPS_CLAIM, ())
+    # A text would be taken for its characters.
+    if not isinstance(names, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in names):
         raise TokenInvalidError("groups", "The groups claim is not a list of names.")
     return names
 
 
 def _cedar_record(claims: Mapping[str, Any]) -> dict[str, Any]:
     """Claims in Cedar's JSON format; what Cedar cannot hold (null, fractions) is an absent attribute (rule A5)."""
-    record = {}
-    for name, value in claims.items():
-        try:
-            record[name] = to_value(_without_floats(value))
-        except Unholdable:
-            continue
+    try:
+        record: dict[str, Any] = to_value(_without_floats(claims))
+    except RecursionError as error:
+        raise Unholdable("claims that nest too deeply") from error
     return record
 
 
@@ -214,12 +228,19 @@ def _without_floats(value: Any) -> Any:
     return value
 
 
-def _nested(attributes: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
+def _nested(attributes: Mapping[str, Any], declared: RecordType) -> dict[str, Any]:
+    """Put claims with one of Cognito's prefixes into a Record of its name, where the schema declares that alone."""
+    flat: dict[str, Any] = {}
+    records: dict[str, dict[str, Any]] = {}
     for name, value in attributes.items():
         prefix, _, rest = name.partition(":")
-        if rest and name not in declared and prefix in declared:
-            nested.setdefault(prefix, {})[rest] = value
+        record = declared.attributes.get(prefix)
+        is_inner = prefix in _PREFIXES and rest and name not in declared.attributes
+        if is_inner and record is not None and isinstance(record.type, RecordType):
+            records.setdefault(prefix, {})[rest] = value
         else:
-            nested[name] = value
-    return nested
+            flat[name] = value
+    if not records.keys().isdisjoint(flat):
+        # AVP refuses such a token, too.
+        raise Unholdable("a claim that has the name of another one's prefix")
+    return flat | records

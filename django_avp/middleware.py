@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.functional import SimpleLazyObject
@@ -22,7 +23,7 @@ from django_avp.runtime import runtime
 from django_avp.tokens.sources import TokenPair, TokenSource, build_sources
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
 
     from django_avp.tokens.verifier import VerifiedToken
 
@@ -72,7 +73,8 @@ class AuthorizationMiddleware:
             return None
         check = CsrfViewMiddleware(self.get_response)
         check.process_request(request)
-        return check.process_view(request, _not_exempt, args, kwargs)
+        # In place of the view any callable: whether the view itself is exempt does not matter.
+        return check.process_view(request, HttpResponse, args, kwargs)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Turn what gates and ``require`` raise into 401 or the sign-in page, 403 and 503."""
@@ -157,6 +159,7 @@ class AuthorizationMiddleware:
         authorization = _authorization(request)
         if authorization.is_used:
             patch_cache_control(response, private=True)
+        if authorization.is_used or authorization.is_user_read:
             patch_vary_headers(response, [header for source in sources for header in source.vary])
         if conf.server_timing and authorization.rounds:
             _add_server_timing(response, authorization)
@@ -183,16 +186,14 @@ def _logged(fault: TokenError | None) -> TokenError | None:
     return fault
 
 
-def _not_exempt(request: HttpRequest) -> HttpResponse:
-    """Stand in for the view: whether that is ``csrf_exempt`` does not matter. Never called."""
-    raise NotImplementedError
-
-
 def _replace_user(request: HttpRequest, authorization: Authorization) -> None:
     def load() -> Any:
+        # What shows a token's user is as personal as a decision.
+        authorization.mark_used()
         return authorization.user or _anonymous_user(authorization)
 
     async def aload() -> Any:
+        authorization.mark_used()
         return await authorization.auser() or _anonymous_user(authorization)
 
     request.user = SimpleLazyObject(load)  # type: ignore[assignment]
@@ -212,10 +213,12 @@ def _attach_to_user(request: HttpRequest, authorization: Authorization) -> None:
     user, auser = request.user, request.auser
 
     def load() -> Any:
+        authorization.is_user_read = True
         user.avp = authorization  # type: ignore[union-attr]
         return user
 
     async def aload() -> Any:
+        authorization.is_user_read = True
         found = await auser()
         found.avp = authorization  # type: ignore[union-attr]
         return found

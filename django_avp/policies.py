@@ -7,35 +7,32 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 import cedarpy
 
 from django_avp.exceptions import PolicyError
+from django_avp.expressions import balanced, calls_unknown
+from django_avp.policy_files import LINKS_FILE, SCHEMA_FILE, Statement, explain, files, fingerprint, read, statements
 from django_avp.references import References
 from django_avp.schema import Schema
 
 __all__ = ["Policies", "Statement", "fingerprint", "load", "statements"]
 
-SCHEMA_FILE = "schema.cedarschema"
-LINKS_FILE = "template-links.json"
-
-# Strings and comments are stepped over whole: a `;` in them does not end a statement.
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|;', re.DOTALL)
-_COMMENTS = re.compile(r'("(?:[^"\\]|\\.)*")|//[^\n]*', re.DOTALL)
-_QUOTED = re.compile(r"`([^`]+)`|: (\w+)$")
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One policy or template as it stands in a file; ``line`` is the one its own text begins on, from 1."""
-
-    path: Path
-    line: int
-    text: str
+_EMPTY: Mapping[str, Any] = {"staticPolicies": {}, "templates": {}, "templateLinks": []}
+_TOO_DEEP = "nested too deeply for Cedar's JSON format. Split the policy into several."
+_BAD_LINK = (
+    'the values do not fill the slots of the template. Write "values": {"?principal": {"type": …, "id": …}}, one '
+    "for each slot and no other."
+)
+_LINKS = 'Write [{"templateId": …, "newId": …, "values": {…}}].'
+_UNKNOWN_CALLED = (
+    "the function `unknown` is not a part of a policy. Remove it: with it a policy is neither true nor false"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,73 +65,34 @@ def load(directories: Sequence[Path]) -> Policies:
     """
     schema = _load_schema(directories)
     parsed = _Parsed()
-    for path in _files(directories, "*.cedar"):
+    for path in files(directories, "*.cedar"):
         for statement in statements(path):
             parsed.add(statement)
-    for path in _files(directories, LINKS_FILE):
+    for path in files(directories, LINKS_FILE):
         parsed.add_links(path)
     if not parsed.statements:
-        places = ", ".join(str(directory) for directory in directories) or "no directory"
-        raise PolicyError(
-            f"No policy found in {places}. Put *.cedar files there, or name their directory in AVP_POLICIES."
-        )
+        raise PolicyError(_nothing_found(directories))
     return parsed.finish(schema)
 
 
-def fingerprint(directories: Sequence[Path]) -> tuple[object, ...]:
-    """A value that changes when a policy file, the schema or the links change."""
-    files = [path for pattern in ("*.cedar", SCHEMA_FILE, LINKS_FILE) for path in _files(directories, pattern)]
-    return tuple((path, stat.st_mtime_ns, stat.st_size) for path in files for stat in [path.stat()])
-
-
-def statements(path: Path) -> Iterator[Statement]:
-    """Split a file into its policies by source text, comments kept.
-
-    Raises:
-        PolicyError: the file cannot be read.
-    """
-    text = _read(path)
-    start = 0
-    for piece in _PIECE.finditer(text):
-        if piece[0] == ";":
-            yield _statement(path, text, start, piece.end())
-            start = piece.end()
-    if _without_comments(text[start:]).strip():
-        yield _statement(path, text, start, len(text))
-
-
-def _statement(path: Path, text: str, start: int, end: int) -> Statement:
-    code = _without_comments(text[start:end])
-    begin = start + len(code) - len(code.lstrip())
-    return Statement(path, text.count("\n", 0, begin) + 1, text[start:end].strip())
-
-
-def _without_comments(text: str) -> str:
-    """Blank comments out, so that positions stay."""
-    return _COMMENTS.sub(lambda match: match[1] or " " * len(match[0]), text)
-
-
-def _files(directories: Iterable[Path], pattern: str) -> list[Path]:
-    return [path for directory in directories for path in sorted(directory.rglob(pattern))]
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{path}: cannot be read as UTF-8 text ({error.__class__.__name__}).") from error
+def _nothing_found(directories: Sequence[Path]) -> str:
+    for directory in directories:
+        if not directory.is_dir():
+            return f"AVP_POLICIES: {directory} is not a directory. Name the one that holds the *.cedar files."
+    places = ", ".join(map(str, directories)) or "no directory"
+    return f"No policy found in {places}. Put *.cedar files there, or name their directory in AVP_POLICIES."
 
 
 def _load_schema(directories: Sequence[Path]) -> Schema | None:
-    paths = _files(directories, SCHEMA_FILE)
+    paths = files(directories, SCHEMA_FILE)
     if len(paths) > 1:
         raise PolicyError(f"{paths[1]}: a second schema beside {paths[0]}. A policy store has one; merge them.")
     for path in paths:
-        text = _read(path)
+        text = read(path)
         try:
             return Schema.parse(text)
         except ValueError as error:
-            raise PolicyError(f"{path}:{_line(text, str(error))}: {error}.") from error
+            raise explain(Statement(path, 1, text), error, cedarpy.Schema.from_str) from error
     return None
 
 
@@ -143,107 +101,125 @@ class _Parsed:
 
     def __init__(self) -> None:
         self.statements: dict[str, Statement] = {}
-        self._document: dict[str, Any] = {"staticPolicies": {}, "templates": {}, "templateLinks": []}
+        self._policies: dict[str, dict[str, Any]] = {"staticPolicies": {}, "templates": {}}
+        self._links: list[dict[str, Any]] = []
 
     def add(self, statement: Statement) -> None:
-        for kind, policy in _parse(statement):
-            if _calls_unknown(policy):
-                raise PolicyError(
-                    f"{_place(statement)}: the function unknown(…) is not a part of a policy. Remove it: with it "
-                    "a policy is neither true nor false."
-                )
-            policy_id = policy.get("annotations", {}).get("id") or f"{statement.path.stem}:{statement.line}"
-            self._claim(policy_id, statement)
-            self._document[kind][policy_id] = policy
+        """Parse a policy or a template."""
+        kind, policy = _parse(statement)
+        policy_id = policy.get("annotations", {}).get("id")
+        policy_id = self._claim(policy_id or f"{statement.path.stem}:{statement.line}", statement)
+        self._policies[kind][policy_id] = policy
 
     def add_links(self, path: Path) -> None:
-        text = _read(path)
-        try:
-            for link in json.loads(text):
-                line = text[: text.find(json.dumps(link["newId"]))].count("\n") + 1
-                if link["templateId"] not in self._document["templates"]:
-                    raise PolicyError(f"{path}:{line}: there is no template with @id({json.dumps(link['templateId'])}).")
-                self._claim(link["newId"], Statement(path, line, json.dumps(link)))
-                self._document["templateLinks"].append({key: link[key] for key in ("newId", "templateId", "values")})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise PolicyError(
-                f"{path}: not a list of template links ({error}). Each is an object of templateId, newId and values."
-            ) from error
+        """Read a file of template links."""
+        for line, link in _read_links(path):
+            if link["templateId"] not in self._policies["templates"]:
+                raise PolicyError(
+                    f"{path}:{line}: there is no template with @id({json.dumps(link['templateId'])}). Add it, or "
+                    "remove the link."
+                )
+            self._claim(link["newId"], Statement(path, line, json.dumps(link)))
+            self._links.append(link)
 
     def finish(self, schema: Schema | None) -> Policies:
+        """Make the bundle of what was gathered."""
+        document = {**self._policies, "templateLinks": self._links}
         try:
-            policy_set = cedarpy.PolicySet.from_json_str(json.dumps(self._document))
+            policy_set = cedarpy.PolicySet.from_json_str(json.dumps(document))
         except ValueError as error:
-            places = sorted({str(link.path) for link in self.statements.values() if link.path.name == LINKS_FILE})
-            raise PolicyError(f"{', '.join(places)}: {error}.") from error
+            raise self._culprit(error) from error
         effects = {
             policy_id: policy["effect"]
-            for kind in ("staticPolicies", "templates")
-            for policy_id, policy in self._document[kind].items()
+            for policies in self._policies.values()
+            for policy_id, policy in policies.items()
         }
-        effects.update({link["newId"]: effects[link["templateId"]] for link in self._document["templateLinks"]})
+        effects.update({link["newId"]: effects[link["templateId"]] for link in self._links})
         return Policies(
             policy_set=policy_set,
             schema=schema,
             statements=self.statements,
             forbids=frozenset(policy_id for policy_id, effect in effects.items() if effect == "forbid"),
-            references=References.of(self._document),
+            references=References.of(document),
             warnings=tuple(self._validate(schema)) if schema else (),
         )
 
-    def _claim(self, policy_id: str, statement: Statement) -> None:
+    def _claim(self, policy_id: str, statement: Statement) -> str:
+        if "`" in policy_id:
+            # Cedar puts ids between backticks in its messages, which is how an erring policy is told (rule B2).
+            raise PolicyError(f"{statement.place}: the id {policy_id!r} has a backtick. Rename it.")
         if policy_id in self.statements:
             raise PolicyError(
-                f"{_place(statement)}: @id({json.dumps(policy_id)}) is used already at "
-                f"{_place(self.statements[policy_id])}. Ids are unique; rename one."
+                f"{statement.place}: the id {json.dumps(policy_id)} is used already at "
+                f"{self.statements[policy_id].place}. Ids are unique; give one of them another @id."
             )
         self.statements[policy_id] = statement
+        return policy_id
+
+    def _culprit(self, error: ValueError) -> PolicyError:
+        """The error of the policy or the link that Cedar does not take."""
+        parts: list[tuple[str, str, dict[str, Any]]] = [
+            (policy_id, _TOO_DEEP, {kind: {policy_id: policy}})
+            for kind, policies in self._policies.items()
+            for policy_id, policy in policies.items()
+        ]
+        parts += [
+            (link["newId"], _BAD_LINK, {"templates": self._policies["templates"], "templateLinks": [link]})
+            for link in self._links
+        ]
+        refused = (
+            f"{self.statements[policy_id].place}: {text}" for policy_id, text, part in parts if _is_refused(part)
+        )
+        return PolicyError(next(refused, f"{error}."))
 
     def _validate(self, schema: Schema) -> Iterator[str]:
         for statement in self.statements.values():
             if statement.path.suffix == ".cedar":
                 for error in cedarpy.validate_policies(statement.text, schema.handle).errors:
-                    yield f"{_place(statement)}: {error.error}"
+                    yield f"{statement.place}: {error.error}"
 
 
-def _parse(statement: Statement) -> list[tuple[str, dict[str, Any]]]:
+def _parse(statement: Statement) -> tuple[str, dict[str, Any]]:
+    """A statement in Cedar's JSON format, after the kind that it is."""
     try:
         document = json.loads(cedarpy.policies_to_json_str(statement.text))
+        kind = "templates" if document["templates"] else "staticPolicies"
+        (policy,) = document[kind].values()
+        if calls_unknown(policy):
+            raise ValueError(_UNKNOWN_CALLED)
+        return kind, balanced(policy)
     except ValueError as error:
-        line = statement.line + _line(statement.text[_code_start(statement.text) :], str(error)) - 1
-        raise PolicyError(f"{statement.path}:{line}: {error}.") from error
-    return [(kind, policy) for kind in ("staticPolicies", "templates") for policy in document[kind].values()]
+        raise explain(statement, error, cedarpy.policies_to_json_str) from error
+    except RecursionError as error:
+        raise PolicyError(f"{statement.place}: {_TOO_DEEP}") from error
 
 
-def _code_start(text: str) -> int:
-    code = _without_comments(text)
-    return len(code) - len(code.lstrip())
-
-
-def _place(statement: Statement) -> str:
-    return f"{statement.path}:{statement.line}"
-
-
-def _line(text: str, message: str) -> int:
-    """The line that a message of cedarpy is about: it names no place, but often the token, which may occur once."""
-    if "unexpected end" in message:
-        return text.rstrip().count("\n") + 1
-    quoted = _QUOTED.search(message)
-    token = (quoted[1] or quoted[2]) if quoted else ""
-    code = _without_comments(text)
-    places = [match.start() for match in re.finditer(rf"(?<!\w){re.escape(token)}(?!\w)", code)] if token else []
-    return code.count("\n", 0, places[0]) + 1 if len(places) == 1 else 1
-
-
-def _calls_unknown(node: object) -> bool:
-    """Whether an expression in Cedar's JSON format calls ``unknown``; Records and Sets may use the word as data."""
-    stack = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, list):
-            stack.extend(item)
-        elif isinstance(item, dict):
-            if isinstance(item.get("unknown"), list):
-                return True
-            stack.extend(item["Record"].values() if isinstance(item.get("Record"), dict) else item.values())
+def _is_refused(part: Mapping[str, Any]) -> bool:
+    try:
+        cedarpy.PolicySet.from_json_str(json.dumps({**_EMPTY, **part}))
+    except ValueError:
+        return True
     return False
+
+
+def _read_links(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The links of a file, each with the line that names it."""
+    text = read(path)
+    try:
+        links = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise PolicyError(f"{path}:{error.lineno}: not JSON: {error.msg}. {_LINKS}") from error
+    if not isinstance(links, list) or not all(map(_is_link, links)):
+        raise PolicyError(f"{path}:1: not a list of template links. {_LINKS}")
+    lines = (text.count("\n", 0, key.start()) + 1 for key in re.finditer(r'"newId"\s*:', text))
+    for line, link in zip(chain(lines, repeat(1)), links, strict=False):
+        yield line, {key: link[key] for key in ("newId", "templateId", "values")}
+
+
+def _is_link(link: object) -> bool:
+    return (
+        isinstance(link, dict)
+        and isinstance(link.get("templateId"), str)
+        and isinstance(link.get("newId"), str)
+        and isinstance(link.get("values"), dict)
+    )

@@ -1,19 +1,16 @@
-"""What a Cedar schema declares: entity types, actions and the shapes of attributes and contexts.
-
-cedarpy parses and checks a schema but tells nothing about it except its canonical text, so that text is read here.
-It is always well formed; text that people wrote never reaches this parser.
-"""
+"""What a Cedar schema declares: entity types, actions and the shapes of attributes and contexts."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import cedarpy
 
 from django_avp.cedar import EntityUid
+from django_avp.declarations import Reader, join
+from django_avp.values import RESERVED_KEYS
 
 __all__ = ["ActionType", "Attribute", "EntityType", "NamedType", "RecordType", "Schema", "SetType", "Type"]
 
@@ -96,40 +93,40 @@ class Schema:
         Raises:
             ValueError: cedarpy's message, without a place.
         """
-        handle = cedarpy.Schema.from_str(text)
-        declared = _Declarations(str(handle))
-        return cls(handle, declared.entity_types(), declared.actions())
+        return cls.of(cedarpy.Schema.from_str(text))
+
+    @classmethod
+    def of(cls, handle: cedarpy.Schema) -> Schema:
+        """Read what a schema declares that cedarpy has parsed, from either of its syntaxes."""
+        resolver = _Resolver(Reader(str(handle)))
+        return cls(handle, resolver.entity_types(), resolver.actions())
 
 
 def _project(kind: Type, value: Any) -> Any:
-    if isinstance(kind, RecordType) and isinstance(value, Mapping):
+    # Where a Record is declared, an entity or a decimal stays as it is, to be refused as one.
+    if isinstance(kind, RecordType) and isinstance(value, Mapping) and RESERVED_KEYS.isdisjoint(value):
         return kind.project(value)
     if isinstance(kind, SetType) and isinstance(value, list):
         return [_project(kind.element, element) for element in value]
     return value
 
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\w+(?:::\w+)*|[{}\[\]<>(),;?=@:]', re.DOTALL)
+class _Resolver:
+    """Turns declarations into types: every name is resolved in the namespace it stands in."""
 
-
-class _Declarations:
-    """A reader of canonical schema text: first the declarations as they stand, then their names resolved."""
-
-    def __init__(self, text: str) -> None:
-        self._tokens = _TOKEN.findall(text)
-        self._position = 0
-        self._types: dict[str, tuple[str, Any]] = {}
-        self._entities: dict[str, tuple[str, list[str], Any]] = {}
-        self._actions: dict[EntityUid, tuple[str, dict[str, Any]]] = {}
-        self._namespace("")
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._common: dict[str, Type] = {}
 
     def entity_types(self) -> dict[str, EntityType]:
         """The entity types by qualified name."""
         return {
             name: EntityType(
-                name, self._record(namespace, shape), frozenset(self._name(namespace, parent) for parent in parents)
+                name,
+                self._record(declared.namespace, declared.shape),
+                self._names(declared.namespace, declared.parents),
             )
-            for name, (namespace, parents, shape) in self._entities.items()
+            for name, declared in self._reader.entities.items()
         }
 
     def actions(self) -> dict[EntityUid, ActionType]:
@@ -137,143 +134,44 @@ class _Declarations:
         return {
             uid: ActionType(
                 uid,
-                frozenset(self._name(namespace, name) for name in clauses.get("principal", ())),
-                frozenset(self._name(namespace, name) for name in clauses.get("resource", ())),
-                self._record(namespace, clauses.get("context", {})),
+                self._names(declared.namespace, declared.principals),
+                self._names(declared.namespace, declared.resources),
+                self._record(declared.namespace, declared.context),
             )
-            for uid, (namespace, clauses) in self._actions.items()
+            for uid, declared in self._reader.actions.items()
         }
 
-    # Reading
-
-    def _next(self) -> str:
-        self._position += 1
-        return self._tokens[self._position - 1]
-
-    def _peek(self) -> str:
-        return self._tokens[self._position] if self._position < len(self._tokens) else ""
-
-    def _accept(self, token: str) -> bool:
-        if self._peek() != token:
-            return False
-        self._position += 1
-        return True
-
-    def _annotations(self) -> None:
-        while self._accept("@"):
-            self._next()
-            if self._accept("("):
-                self._next()
-                self._next()
-
-    def _namespace(self, namespace: str) -> None:
-        readers = {"type": self._read_type, "entity": self._read_entity, "action": self._read_action}
-        while self._peek() not in ("", "}"):
-            self._annotations()
-            keyword = self._next()
-            if keyword == "namespace":
-                name = self._next()
-                self._next()
-                self._namespace(name)
-                self._next()
-            else:
-                readers[keyword](namespace)
-                self._next()
-
-    def _read_type(self, namespace: str) -> None:
-        name = self._next()
-        self._next()
-        self._types[_join(namespace, name)] = (namespace, self._type())
-
-    def _read_entity(self, namespace: str) -> None:
-        name = self._next()
-        parents = self._list() if self._accept("in") else []
-        self._accept("=")
-        shape = self._type() if self._peek() == "{" else {}
-        if self._accept("tags"):
-            self._type()
-        if self._accept("enum"):
-            self._list()
-        self._entities[_join(namespace, name)] = (namespace, parents, shape)
-
-    def _read_action(self, namespace: str) -> None:
-        uid = EntityUid(_join(namespace, "Action"), _text(self._next()))
-        if self._accept("in"):
-            self._skip_list()
-        clauses: dict[str, Any] = {}
-        if self._accept("appliesTo"):
-            self._next()
-            while not self._accept("}"):
-                clause = self._next()
-                self._next()
-                clauses[clause] = self._type() if clause == "context" else self._list()
-                self._accept(",")
-        self._actions[uid] = (namespace, clauses)
-
-    def _list(self) -> list[str]:
-        self._next()
-        return [token for token in self._until("]") if token != ","]
-
-    def _skip_list(self) -> None:
-        for _ in self._until("]"):
-            continue
-
-    def _until(self, end: str) -> Iterator[str]:
-        while (token := self._next()) != end:
-            yield token
-
-    def _type(self) -> Any:
-        """A type as it stands: a name, ``[element]`` for a Set, ``{name: (type, required)}`` for a Record."""
-        token = self._next()
-        if token == "Set" and self._accept("<"):
-            element = self._type()
-            self._next()
-            return [element]
-        if token != "{":
-            return token
-        attributes: dict[str, Any] = {}
-        while not self._accept("}"):
-            self._annotations()
-            name = _text(self._next())
-            required = not self._accept("?")
-            self._next()
-            attributes[name] = (self._type(), required)
-            self._accept(",")
-        return attributes
-
-    # Resolving
+    def _names(self, namespace: str, names: Iterable[str]) -> frozenset[str]:
+        return frozenset(self._name(namespace, name) for name in names)
 
     def _record(self, namespace: str, declared: Any) -> RecordType:
-        resolved = self._resolve(namespace, declared)
+        resolved = self._type(namespace, declared)
         return resolved if isinstance(resolved, RecordType) else RecordType()
 
-    def _resolve(self, namespace: str, declared: Any) -> Type:
+    def _type(self, namespace: str, declared: Any) -> Type:
         if isinstance(declared, dict):
             return RecordType(
-                {
-                    name: Attribute(self._resolve(namespace, kind), required)
-                    for name, (kind, required) in declared.items()
-                }
+                {name: Attribute(self._type(namespace, kind), required) for name, (kind, required) in declared.items()}
             )
         if isinstance(declared, list):
-            return SetType(self._resolve(namespace, declared[0]))
+            return SetType(self._type(namespace, declared[0]))
         name = self._name(namespace, declared)
-        if name in self._types:
-            return self._resolve(*self._types[name])
-        return NamedType(name)
+        return self._common_type(name) if name in self._reader.types else NamedType(name)
+
+    def _common_type(self, name: str) -> Type:
+        # Kept, because types that use each other several times over would otherwise be resolved exponentially often.
+        if name not in self._common:
+            declared = self._reader.types[name]
+            self._common[name] = self._type(declared.namespace, declared.type)
+        return self._common[name]
 
     def _name(self, namespace: str, name: str) -> str:
-        """Resolve a name as Cedar does: in the namespace, then outside of any, then among the primitives."""
-        for candidate in (_join(namespace, name), name):
-            if candidate in self._types or candidate in self._entities:
+        """Resolve a name as Cedar does: in the namespace, then outside of any, then among the primitives.
+
+        A qualified name is never relative, and Cedar refuses names in a namespace that hide those outside of any.
+        """
+        inner = name if "::" in name else join(namespace, name)
+        for candidate in (inner, name):
+            if candidate in self._reader.types or candidate in self._reader.entities:
                 return candidate
         return name.removeprefix("__cedar::")
-
-
-def _join(namespace: str, name: str) -> str:
-    return f"{namespace}::{name}" if namespace else name
-
-
-def _text(token: str) -> str:
-    """The text of a quoted name; identifiers stand for themselves."""
-    return EntityUid.parse(f"T::{token}").id if token.startswith('"') else token

@@ -153,7 +153,7 @@ def _set(values: Iterable[object]) -> list[Any]:
 
 def _record(values: Mapping[Any, object]) -> dict[str, Any]:
     record = dict(_holdable(values.items()))
-    if not RESERVED_KEYS.isdisjoint(record) or has_reserved_key(values):
+    if not RESERVED_KEYS.isdisjoint(record):
         raise Unholdable("a mapping that spells a Cedar escape")
     return record
 

@@ -10,10 +10,17 @@ from django_avp.conf import conf
 __all__ = ["action_of_permission", "action_uid", "mapped_permissions"]
 
 
-def action_uid(action: str | EntityUid) -> EntityUid:
-    """The entity id of an action: ``"EditPhoto"``, ``'Photos::Action::"EditPhoto"'`` or an id already."""
+def action_uid(action: object) -> EntityUid:
+    """The entity id of an action: ``"EditPhoto"``, ``'Photos::Action::"EditPhoto"'`` or an id already.
+
+    Raises:
+        TypeError: it is something else, such as the resource in the action's place.
+        ValueError: it is meant to be an entity id and is not one.
+    """
     if isinstance(action, EntityUid):
         return action.in_namespace(conf.namespace)
+    if not isinstance(action, str):
+        raise TypeError(f'An action is its name, as in can("EditPhoto", photo), not a {type(action).__name__}.')
     if '::"' in action:
         return EntityUid.parse(action).in_namespace(conf.namespace)
     return EntityUid(qualify("Action", conf.namespace), action)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import pickle
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.http import HttpRequest as DjangoHttpRequest
 from django.template import Context, Template
 
 from django_avp.authorization import Authorization
@@ -15,6 +17,7 @@ from django_avp.cedar import Cause, Check, Decision, EntityUid, Verdict
 from django_avp.engines.base import Decisions
 from django_avp.engines.cedar import CedarEngine
 from django_avp.exceptions import ActionDenied, AuthorizationUnavailable
+from django_avp.http import HttpRequest
 from django_avp.identity import Identity
 from django_avp.runtime import runtime
 from django_avp.signals import decisions_made
@@ -155,6 +158,24 @@ def test_a_context_value_that_cedar_has_not_is_an_error(authorize, photo):
         authorize("bob").can("EditPhoto", photo, {"note": 1.5})
 
 
+@pytest.mark.parametrize("key", ["__entity", "__extn", "__expr"])
+def test_a_context_that_spells_an_entity_decides_nothing(settings, rf, authorize, photo, user, key, caplog):
+    """Request data is not an entity, whether a view passes it on or AVP_CONTEXT does (rule A6)."""
+    forged = {"note": {key: {"type": "Album", "id": "1"}}, "mfa": True}
+
+    assert authorize("bob").can("EditPhoto", photo, forged) == Decision(Verdict.UNDECIDED, cause=Cause.INVALID)
+    assert "avp.context_refused" in caplog.messages
+    settings.AVP_CONTEXT = lambda request: forged
+    user("bob")
+    authorization = Authorization(Identity.from_claims({"sub": "bob"}), request=rf.get("/"))
+    assert authorization.can("EditPhoto", photo).cause is Cause.INVALID
+
+    async def scenario():
+        return await authorization.acan("ListPhotos")
+
+    assert async_to_sync(scenario)().cause is Cause.INVALID
+
+
 def test_an_unsaved_instance_is_refused_with_the_cure(authorize):
     """There is nothing stored to decide about (rule A4)."""
     with pytest.raises(ValueError, match="Save it first"):
@@ -258,6 +279,41 @@ def test_calls_are_what_the_engine_counts(authorize, photo):
         authorization.can("EditPhoto", photo)
 
     assert authorization.rounds[0].calls == 3
+
+
+def test_policies_that_cannot_be_known_follow_every_reference(authorize, photo):
+    """An engine that decides elsewhere gets all that an entity leads to, and no schema is there to project onto."""
+
+    class Elsewhere(CedarEngine):
+        def policies(self, store=None):
+            return None
+
+        def decide(self, batch):
+            self.batch = batch
+            return [Decision(Verdict.PERMITTED)] * len(batch.checks)
+
+    album = Album.objects.create(title="a", account=Account.objects.create(name="m", slug="main"))
+    Photo.objects.filter(pk=photo.pk).update(album=album)
+    photo.refresh_from_db()
+    with runtime.use_engine(Elsewhere()) as elsewhere:
+        assert authorize("ann").can("EditPhoto", photo)
+        assert authorize("ann").schema is None
+    assert {entity.uid.type for entity in elsewhere.batch.worlds[0]} == {
+        "PhotoFlash::Photo",
+        "PhotoFlash::Album",
+        "PhotoFlash::Account",
+    }
+
+
+def test_an_engine_that_cannot_tell_its_policies_is_down(authorize, photo):
+    """The world of a check cannot be built without them."""
+
+    class Unreachable(CedarEngine):
+        def policies(self, store=None):
+            raise AuthorizationUnavailable
+
+    with runtime.use_engine(Unreachable()):
+        assert authorize("ann").can("EditPhoto", photo).cause is Cause.UNAVAILABLE
 
 
 def test_nobody_is_denied_without_a_call(engine, photo):
@@ -436,6 +492,19 @@ def test_a_pickled_authorization_denies(authorize, photo):
 
     assert not stub.can("EditPhoto", photo)
     assert stub.identity is None
+
+
+def test_a_copied_authorization_is_the_same(authorize, photo):
+    """Copying a user or a request makes no second memory, and no way around what was forgotten."""
+    authorization = authorize("ann")
+
+    assert copy.copy(authorization) is copy.deepcopy(authorization) is authorization
+
+
+def test_a_request_is_typed():
+    """Views may be annotated with a request that has avp."""
+    assert HttpRequest.__annotations__ == {"avp": "Authorization"}
+    assert issubclass(HttpRequest, DjangoHttpRequest)
 
 
 def test_a_closed_authorization_denies_what_it_had_decided(authorize, photo):

@@ -211,4 +211,3 @@ def test_the_backend_identifies_nobody():
 
     assert backend.authenticate(None, username="ann", password="x") is None
     assert backend.get_user(1) is None
-

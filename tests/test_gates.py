@@ -133,6 +133,16 @@ def test_a_gate_on_a_text_id_that_is_none_is_404(request_of):
         view(request_of("ann"), pk="x")
 
 
+def test_a_coroutine_view_may_name_a_model(request_of, photo):
+    """The row is fetched outside of the event loop."""
+
+    @action_required("EditPhoto", resource=(Photo, "pk"))
+    async def view(request, pk):
+        return HttpResponse(b"in")
+
+    assert async_to_sync(view)(request_of("ann"), pk=photo.pk).content == b"in"
+
+
 def test_a_keyword_that_the_url_lacks_is_named(request_of):
     """The message says which there are."""
 

@@ -57,7 +57,9 @@ def test_the_block_needs_no_else(request_of, photo):
 
 def test_the_short_form_keeps_the_decision(request_of, photo):
     """It is true or not, and tells its policies."""
-    text = '{% can "EditPhoto" photo as d %}{% if d %}{{ d.determining_policies.0 }}{% else %}{{ d.verdict }}{% endif %}'
+    text = (
+        '{% can "EditPhoto" photo as d %}{% if d %}{{ d.determining_policies.0 }}{% else %}{{ d.verdict }}{% endif %}'
+    )
 
     assert shown(text, request_of("ann"), photo=photo) == "owner"
     assert shown(text, request_of("bob"), photo=photo) == "not_permitted"
@@ -73,9 +75,9 @@ def test_keywords_are_context(request_of, photo):
     request = request_of("bob")
 
     assert shown('{% can "EditPhoto" photo mfa=True %}yes{% endcan %}', request, photo=photo) == "yes"
-    assert shown("{% can action photo mfa=x as d %}{{ d.verdict }}", request, photo=photo, action="EditPhoto", x=True) == (
-        "permitted"
-    )
+    assert shown(
+        "{% can action photo mfa=x as d %}{{ d.verdict }}", request, photo=photo, action="EditPhoto", x=True
+    ) == ("permitted")
     assert shown('{% can "EditPhoto" photo mfa=False %}yes{% endcan %}', request, photo=photo) == ""
 
 

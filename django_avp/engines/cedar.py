@@ -7,25 +7,27 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import cedarpy
 from django.conf import settings
 
-from django_avp.cedar import INVALID, Cause, Check, Decision, Entity, EntityUid, Verdict
+from django_avp.cedar import INVALID, Cause, Check, Decision, Entity, EntityUid, Verdict, unquote
 from django_avp.conf import conf
 from django_avp.engines.base import Batch, Decisions
 from django_avp.policies import Policies, fingerprint, load
-from django_avp.schema import Schema
-from django_avp.values import to_json
+from django_avp.values import Unholdable, to_json
 
 __all__ = ["CedarEngine", "evaluate"]
 
 logger = logging.getLogger("django_avp")
 
 _ERROR_PREFIX = "error while evaluating policy `"
+# In place of the id of a policy that the message of its error does not tell.
+_UNKNOWN = "unknown"
 
 
 class CedarEngine:
@@ -69,124 +71,151 @@ def evaluate(batch: Batch, policies: Policies) -> list[Decision]:
     A check that Cedar would refuse, or one whose world does not conform to the schema, is undecided; the others are
     decided without it (rule A5).
     """
-    principal = batch.identity.entity(policies.schema)
-    entities = {entity.uid: entity for world in batch.worlds for entity in world}
-    handle, refused = _entities([principal, *entities.values()], policies.schema)
-    requests = {}
-    contexts = _Contexts(batch, policies.schema)
-    for position, (check, world) in enumerate(zip(batch.checks, batch.worlds, strict=True)):
-        is_conforming = principal.uid not in refused and refused.isdisjoint(entity.uid for entity in world)
-        if is_conforming and _is_applicable(check, principal.uid, policies.schema):
-            requests[position] = _request(check, principal.uid, contexts)
-    results = cedarpy.is_authorized_batch(
-        list(requests.values()), policies.policy_set, handle, policies.schema and policies.schema.handle
-    )
-    decided = {position: _decision(result, policies) for position, result in zip(requests, results, strict=True)}
-    return [decided.get(position, INVALID) for position in range(len(batch.checks))]
+    return _Evaluation(batch, policies).decisions()
 
 
-def _request(check: Check, principal: EntityUid, contexts: _Contexts) -> dict[str, Any]:
-    request: dict[str, Any] = {
-        "principal": principal.as_json(),
-        "action": check.action.as_json(),
-        "resource": check.resource.as_json(),
-    }
-    context = contexts.of(check)
-    if context:
-        request["context"] = context
-    return request
+class _Evaluation:
+    """One batch on its way through Cedar. What goes wrong is counted, and logged once for all checks of a kind."""
 
+    def __init__(self, batch: Batch, policies: Policies) -> None:
+        self._batch = batch
+        self._policies = policies
+        self._schema = policies.schema
+        self._handle = policies.schema.handle if policies.schema else None
+        self._contexts: dict[tuple[EntityUid, str], str] = {}
+        self._faults: Counter[tuple[str, str, str, tuple[str, ...]]] = Counter()
+        self._errors: Counter[str] = Counter()
 
-class _Contexts:
-    """The contexts of a batch's checks, with the access token's claims where the schema declares them (rule A7)."""
+    def decisions(self) -> list[Decision]:
+        """Decide every check."""
+        decided: dict[int, Decision] = {}
+        try:
+            self._principal = self._batch.identity.entity(self._schema)
+            self._token = self._batch.identity.token_context()
+        except Unholdable:
+            # The error may not be shown: it is about claims (rule A8).
+            logger.error("avp.claims_refused", extra={"principal": self._batch.identity.principal.id})
+            return [INVALID] * len(self._batch.checks)
+        applicable = [position for position, check in enumerate(self._batch.checks) if self._is_applicable(check)]
+        for entities, positions in self._worlds(applicable):
+            requests = [self._request(self._batch.checks[position]) for position in positions]
+            results = cedarpy.is_authorized_batch(requests, self._policies.policy_set, entities, self._handle)
+            for position, result in zip(positions, results, strict=True):
+                decided[position] = self._decision(self._batch.checks[position], result)
+        self._log()
+        return [decided.get(position, INVALID) for position in range(len(self._batch.checks))]
 
-    def __init__(self, batch: Batch, schema: Schema | None) -> None:
-        self._token = batch.identity.token_context()
-        self._schema = schema
-        self._made: dict[tuple[EntityUid, str], str] = {}
+    def _is_applicable(self, check: Check) -> bool:
+        if self._schema is None:
+            return True
+        action = self._schema.actions.get(check.action)
+        if action is not None and action.applies_to(self._principal.uid.type, check.resource.type):
+            return True
+        self._fault("avp.action_not_applicable" if action else "avp.unknown_action", check)
+        return False
 
-    def of(self, check: Check) -> str:
-        """The context of a check as Cedar JSON text, empty for none."""
+    # Entities
+
+    def _worlds(self, positions: list[int]) -> Iterator[tuple[cedarpy.Entities, list[int]]]:
+        """The entities of all checks at once; where Cedar refuses them, of ever smaller parts (rule A5)."""
+        parts = [positions]
+        while parts:
+            part = parts.pop()
+            entities = self._entities(part)
+            if entities is not None:
+                yield entities, part
+            elif self._entities([]) is None:
+                # No check can be decided about a principal whose claims do not fit.
+                for position in part:
+                    self._fault("avp.claims_refused", self._batch.checks[position], *self._misfits([self._principal]))
+            elif len(part) == 1:
+                world = self._batch.worlds[part[0]]
+                self._fault("avp.entities_refused", self._batch.checks[part[0]], *self._misfits(world))
+            else:
+                half = len(part) // 2
+                parts += [part[half:], part[:half]]
+
+    def _entities(self, positions: Iterable[int]) -> cedarpy.Entities | None:
+        entities = {entity.uid: entity for position in positions for entity in self._batch.worlds[position]}
+        entities[self._principal.uid] = self._principal
+        document = json.dumps([entity.as_json() for entity in entities.values()])
+        try:
+            return cedarpy.Entities.from_json_str(document, self._handle)
+        except ValueError:
+            # The text of the error may quote attributes, which may be claims (rule A8).
+            return None
+
+    # Requests
+
+    def _request(self, check: Check) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "principal": self._principal.uid.as_json(),
+            "action": check.action.as_json(),
+            "resource": check.resource.as_json(),
+        }
+        context = self._context(check)
+        return {**request, "context": context} if context else request
+
+    def _context(self, check: Check) -> str:
+        """A check's context with the access token's claims, where the schema declares them (rule A7), as JSON text."""
         if not self._token:
             return check.context
         key = (check.action, check.context)
-        if key not in self._made:
-            own = json.loads(check.context) if check.context else {}
-            self._made[key] = to_json(own | self._declared(check.action))
-        return self._made[key]
+        if key not in self._contexts:
+            claims: Mapping[str, Any] = {"token": self._token}
+            declared = self._schema.actions[check.action].context.project(claims) if self._schema else claims
+            self._contexts[key] = to_json({**(json.loads(check.context) if check.context else {}), **declared})
+        return self._contexts[key]
 
-    def _declared(self, action: EntityUid) -> Mapping[str, Any]:
-        claims = {"token": self._token}
-        return self._schema.actions[action].context.project(claims) if self._schema else claims
+    # Answers
 
+    def _decision(self, check: Check, result: cedarpy.AuthzResult) -> Decision:
+        if result.decision is cedarpy.Decision.NoDecision:
+            self._fault("avp.no_decision", check)
+            return INVALID
+        errors = tuple(_policy_id(message, self._policies) for message in result.diagnostics.errors)
+        self._errors.update(errors)
+        reasons = tuple(result.diagnostics.reasons)
+        is_allowed = result.decision is cedarpy.Decision.Allow
+        # A policy that cannot be told by its message may be a forbid.
+        forbids = tuple(error for error in errors if error in self._policies.forbids or error == _UNKNOWN)
+        if forbids and conf.on_policy_error != "ignore":
+            return Decision(Verdict.FORBIDDEN, forbids if is_allowed else (*reasons, *forbids), errors)
+        if is_allowed and errors and conf.on_policy_error == "any":
+            return Decision(Verdict.UNDECIDED, (), errors, Cause.INVALID)
+        if is_allowed:
+            return Decision(Verdict.PERMITTED, reasons, errors)
+        return Decision(Verdict.FORBIDDEN if reasons else Verdict.NOT_PERMITTED, reasons, errors)
 
-def _entities(entities: Iterable[Entity], schema: Schema | None) -> tuple[cedarpy.Entities, frozenset[EntityUid]]:
-    """Parse entities with the schema; those that do not conform to it are left out and named."""
-    documents = {entity.uid: json.dumps(entity.as_json()) for entity in entities}
-    handle = _parse(documents.values(), schema)
-    if handle is not None:
-        return handle, frozenset()
-    conforming = {uid: text for uid, text in documents.items() if _parse([text], schema) is not None}
-    refused = frozenset(documents) - frozenset(conforming)
-    for uid in refused:
-        logger.error("avp.entity_refused", extra={"type": uid.type, "hint": "It does not conform to the schema."})
-    handle = _parse(conforming.values(), schema)
-    if handle is None:
-        # Each alone is right and all together are not: nothing can be said about any.
-        logger.error("avp.entities_refused", extra={"count": len(documents)})
-        return cedarpy.Entities.from_json_str("[]"), frozenset(documents)
-    return handle, refused
+    # Logging: names, types and counts, never a value or a text of Cedar (rule A8)
 
+    def _fault(self, event: str, check: Check, *causes: str) -> None:
+        self._faults[event, str(check.action), check.resource.type, causes] += 1
 
-def _parse(documents: Iterable[str], schema: Schema | None) -> cedarpy.Entities | None:
-    try:
-        return cedarpy.Entities.from_json_str(f"[{','.join(documents)}]", schema and schema.handle)
-    except ValueError:
-        # The text of the error may quote attributes, which may be claims (rule A8).
-        return None
+    def _misfits(self, entities: Iterable[Entity]) -> Iterator[str]:
+        """Why entities do not conform to the schema, as far as names tell."""
+        for entity in entities:
+            declared = self._schema.entity_types.get(entity.uid.type) if self._schema else None
+            attributes = declared.shape.attributes if declared else {}
+            for name, attribute in attributes.items():
+                if attribute.required and name not in entity.attributes:
+                    yield f"{entity.uid.type} lacks {name}"
+            if declared:
+                yield from (f"{entity.uid.type} may not have {name}" for name in entity.attributes.keys() - attributes)
 
-
-def _is_applicable(check: Check, principal: EntityUid, schema: Schema | None) -> bool:
-    if schema is None:
-        return True
-    action = schema.actions.get(check.action)
-    if action is not None and action.applies_to(principal.type, check.resource.type):
-        return True
-    logger.error(
-        "avp.action_not_applicable" if action else "avp.unknown_action",
-        extra={"action": str(check.action), "resource_type": check.resource.type, "principal_type": principal.type},
-    )
-    return False
-
-
-def _decision(result: cedarpy.AuthzResult, policies: Policies) -> Decision:
-    errors = tuple(_policy_id(message, policies) for message in result.diagnostics.errors)
-    if result.decision is cedarpy.Decision.NoDecision:
-        logger.error("avp.no_decision", extra={"hint": "The context does not conform to the schema."})
-        return INVALID
-    reasons = tuple(result.diagnostics.reasons)
-    if errors:
-        logger.warning("avp.policy_errors", extra={"policies": errors})
-        overruled = _by_errors(errors, policies)
-        if overruled is not None and result.decision is cedarpy.Decision.Allow:
-            return overruled
-    if result.decision is cedarpy.Decision.Allow:
-        return Decision(Verdict.PERMITTED, reasons, errors)
-    return Decision(Verdict.FORBIDDEN if reasons else Verdict.NOT_PERMITTED, reasons, errors)
-
-
-def _by_errors(errors: tuple[str, ...], policies: Policies) -> Decision | None:
-    """What ``AVP_ON_POLICY_ERROR`` makes of an Allow with errors (rule B2); ``None`` lets it stand."""
-    # A policy that cannot be told by its message may be a forbid.
-    forbids = tuple(error for error in errors if error in policies.forbids or error not in policies.statements)
-    if conf.on_policy_error == "ignore":
-        return None
-    if forbids:
-        return Decision(Verdict.FORBIDDEN, forbids, errors)
-    return Decision(Verdict.UNDECIDED, (), errors, Cause.INVALID) if conf.on_policy_error == "any" else None
+    def _log(self) -> None:
+        for (event, action, resource_type, causes), count in self._faults.items():
+            extra = {"action": action, "resource_type": resource_type, "causes": causes, "checks": count}
+            logger.error(event, extra=extra)
+        if self._errors:
+            logger.warning("avp.policy_errors", extra={"policies": tuple(self._errors)})
 
 
 def _policy_id(message: str, policies: Policies) -> str:
     """The policy that an error of Cedar is about, and nothing else of its text (rule A8)."""
-    candidate = message.removeprefix(_ERROR_PREFIX).partition("`: ")[0]
-    return candidate if candidate in policies.statements else "unknown"
+    escaped = message.removeprefix(_ERROR_PREFIX).partition("`: ")[0]
+    try:
+        policy_id = unquote(f'"{escaped}"')
+    except ValueError:
+        return _UNKNOWN
+    return policy_id if policy_id in policies.statements else _UNKNOWN

@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -19,7 +19,8 @@ from django.core.files import File
 from django.db import models
 from django.db.models.fields.reverse_related import ManyToOneRel
 
-from django_avp.cedar import EntityUid, Unholdable, extension, to_value
+from django_avp.cedar import EntityUid
+from django_avp.values import Unholdable, to_value
 
 __all__ = ["NOT_LOADED", "Column", "Shape", "conforming", "entity_id"]
 
@@ -76,8 +77,9 @@ class Column:
         """The entities that a value names, each once."""
         if self.target is None:
             return ()
-        ids = [str(item) for item in (value if self.is_set else [value]) if item is not None]
-        return tuple(EntityUid(self.target, item) for item in sorted(set(ids)))
+        items = value if self.is_set else [value]
+        ids = {entity_id(self.target_key, item) for item in items if item is not None}
+        return tuple(EntityUid(self.target, item) for item in sorted(ids))
 
     def to_cedar(self, value: Any) -> Any:
         """The value in Cedar's JSON format.
@@ -102,15 +104,15 @@ class Column:
         if value is None:
             raise Unholdable("NULL")
         if self.target:
-            return to_value(EntityUid(self.target, str(value)))
+            return to_value(EntityUid(self.target, entity_id(self.target_key, value)))
         if self.shape is not None:
             return to_value(conforming(value, self.shape))
         if isinstance(self.field, models.GenericIPAddressField):
-            return _ip(value)
-        return to_value(value.name if isinstance(value, File) else value)
+            return to_value(_address(value))
+        return to_value(value)
 
 
-def entity_id(field: models.Field[Any, Any], value: Any) -> str:
+def entity_id(field: Any, value: Any) -> str:
     """The text of an id as the database would return it: ``"007"`` in an integer field is the number 7."""
     try:
         value = field.to_python(value)
@@ -149,7 +151,7 @@ def _related(instance: models.Model, relation: Any) -> list[Any]:
         return _prefetched(instance, relation)
     if relation.concrete and instance.__dict__.get(relation.attname, NOT_LOADED) is None:
         return [None]
-    cached = instance._state.fields_cache.get(relation.cache_name)
+    cached: Any = instance._state.fields_cache.get(relation.cache_name)
     # A Prefetch may have put None here for a row that it filtered out, a view a row that is not saved, or
     # request.user, which is lazy: only a stored instance is believed.
     is_stored = issubclass(type(cached), models.Model) and not cached._state.adding
@@ -162,8 +164,8 @@ def _prefetched(instance: models.Model, relation: Any) -> list[Any]:
     if prefetched is None:
         return [NOT_LOADED]
     query = prefetched.query
-    # A plain prefetch asks by the relation alone; with more conditions, a slice or DISTINCT ON rows may be missing.
-    is_plain = len(query.where.children) == 1 and not query.is_sliced and not query.distinct_fields
+    # A plain prefetch asks by the relation alone; with more conditions, or DISTINCT ON, rows may be missing.
+    is_plain = len(query.where.children) == 1 and not query.distinct_fields
     return list(prefetched) if is_plain else [NOT_LOADED]
 
 
@@ -174,8 +176,13 @@ def _stored(row: Any, field: models.Field[Any, Any]) -> Any:
     value = row.__dict__.get(field.attname, NOT_LOADED)
     if value is None or value is NOT_LOADED:
         return value
+    if isinstance(value, File):
+        # Django makes a file without a name of NULL, and stores one as the empty text.
+        return NOT_LOADED if value.name is None else value.name
     if hasattr(value, "resolve_expression"):
         return NOT_LOADED
+    if isinstance(field, models.GenericIPAddressField):
+        return value  # to_python takes zones off, and what is stored has them
     try:
         value = field.to_python(value)
     except (ValidationError, ValueError, TypeError, ArithmeticError):
@@ -184,12 +191,9 @@ def _stored(row: Any, field: models.Field[Any, Any]) -> Any:
     return copy.deepcopy(value) if isinstance(value, dict | list) else value
 
 
-def _ip(value: Any) -> dict[str, Any]:
+def _address(text: str) -> IPv4Address | IPv6Address:
     try:
-        address = ip_address(value)
+        return ip_address(text)
     except ValueError as error:
+        # SQLite and MySQL keep any text.
         raise Unholdable("not an IP address") from error
-    if "%" in str(address):
-        raise Unholdable("an IP address with a zone")
-    # Cedar refuses the dotted form of an embedded IPv4 address.
-    return extension("ip", address.exploded)

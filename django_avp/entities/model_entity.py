@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
@@ -14,12 +14,14 @@ from django.db.models.constants import LOOKUP_SEP
 
 from django_avp.cedar import EntityUid, qualify
 from django_avp.conf import conf
-from django_avp.entities.columns import Column, Shape
+from django_avp.entities.columns import Column, Shape, entity_id
 
 if TYPE_CHECKING:
     from django_avp.entities.registry import Registry
 
-__all__ = ["ModelEntity"]
+__all__ = ["ModelEntity", "is_user"]
+
+ModelClass: TypeAlias = type[models.Model]  # in the class below, `type` is an entity type
 
 _METHOD = "attribute_"
 _HELD = (
@@ -33,6 +35,7 @@ _HELD = (
     models.DurationField,
     models.GenericIPAddressField,
     models.FileField,
+    models.FilePathField,
 )
 
 
@@ -56,7 +59,7 @@ class ModelEntity:
     id_field: ClassVar[str] = "pk"
     shapes: ClassVar[Mapping[str, Shape]] = {}
 
-    def __init__(self, model: type[models.Model], registry: Registry) -> None:
+    def __init__(self, model: ModelClass, registry: Registry) -> None:
         self.model = model
         self.registry = registry
         self._plans: dict[tuple[str, ...], tuple[tuple[Column, ...], tuple[Column, ...]]] = {}
@@ -68,10 +71,19 @@ class ModelEntity:
 
     @cached_property
     def identifier(self) -> models.Field[Any, Any]:
-        """The field that is the entity's id."""
-        if self.id_field == "pk":
-            return self.model._meta.pk
-        field: models.Field[Any, Any] = self._get_field(self.model, self.id_field, "id_field")
+        """The field that is the entity's id.
+
+        Raises:
+            ImproperlyConfigured: two rows could have one id, or a row none.
+        """
+        meta = self.model._meta
+        field = meta.pk if self.id_field == "pk" else self._get_field(self.model, self.id_field, "id_field")
+        constraints = [constraint.fields for constraint in meta.total_unique_constraints]
+        if not (field.concrete and field.column and (field.unique or (field.name,) in constraints)) or field.null:
+            raise ImproperlyConfigured(
+                f"id_field: {field.name!r} may be the same in two rows, or NULL, but a row is an entity of its own. "
+                "Name a column with unique=True that is never NULL."
+            )
         return field
 
     def uid(self, instance: models.Model) -> EntityUid:
@@ -81,12 +93,12 @@ class ModelEntity:
             ValueError: the instance is not saved, so there is nothing to decide about (rule A4).
         """
         value = getattr(instance, self.identifier.attname)
-        if instance.pk is None or value is None:
+        if instance._state.adding or value is None:
             raise ValueError(
-                f"This {self.model.__name__} has no {self.identifier.name} yet. Save it first, or ask about what it "
-                "will belong to (its parent, or the application)."
+                f"This {self.model.__name__} is not saved. Save it first, or ask about what it will belong to (its "
+                "parent, or the application)."
             )
-        return EntityUid(self.entity_type, str(value))
+        return EntityUid(self.entity_type, entity_id(self.identifier, value))
 
     @cached_property
     def computed(self) -> dict[str, str]:
@@ -111,24 +123,22 @@ class ModelEntity:
     def problems(self) -> Iterator[str]:
         """What is wrong with the declaration, a sentence each, for system checks."""
         try:
-            columns, parents = self._plan()
+            columns = self.columns
             _ = self.identifier
         except ImproperlyConfigured as error:
             yield str(error)
             return
         yield from (problem for column in columns if (problem := _problem(column)))
-        for column in parents:
-            if column.target is None:
-                yield f"parents: {column.path!r} is not a relation. Name a foreign key or a many-to-many field."
+        for name in self.shapes.keys() - {column.name for column in columns}:
+            yield f"shapes: {name!r} is not one of the attributes that are columns. Remove it, or add the attribute."
 
     def _plan(self) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
         # Entity types follow the settings, which are read live.
         key = (conf.namespace, conf.principal_type, conf.user_id_field)
         if key not in self._plans:
-            attributes, parents = self._paths(), self.parents
             self._plans[key] = (
-                tuple(self._column(name, path, "attributes") for name, path in attributes.items()),
-                tuple(self._column(name, name, "parents") for name in parents),
+                tuple(self._column(name, path, "attributes") for name, path in self._paths().items()),
+                tuple(self._parent(path) for path in self.parents),
             )
         return self._plans[key]
 
@@ -136,6 +146,14 @@ class ModelEntity:
         named = self.attributes
         paths = named if isinstance(named, Mapping) else {name: name for name in named}
         return {name: path for name, path in paths.items() if name not in self.computed}
+
+    def _parent(self, path: str) -> Column:
+        column = self._column(path, path, "parents")
+        if column.target is None:
+            raise ImproperlyConfigured(
+                f"parents: {path!r} is not a relation. Name a foreign key or a many-to-many field."
+            )
+        return column
 
     def _column(self, name: str, path: str, where: str) -> Column:
         model: Any = self.model
@@ -145,23 +163,25 @@ class ModelEntity:
             relations.append(self._get_field(model, hop, f"{where}: {path!r}"))
             model = relations[-1].related_model
         field = self._get_field(model, last, f"{where}: {path!r}")
-        target = direct = None
-        if field.is_relation:
-            direct = None if hops else field
-            target, key = self._reference(field, f"{where}: {path!r}")
-            if getattr(field, "target_field", None) is not key or field.many_to_many:
-                relations.append(field)
-                path, field = f"{path}{LOOKUP_SEP}{key.name}", key
-        to_many = any(relation.one_to_many or relation.many_to_many for relation in relations)
-        return Column(name, path, tuple(relations), field, target, to_many, self.shapes.get(name), direct)
+        if not field.is_relation:
+            return Column(name, path, tuple(relations), field, _is_to_many(relations), self.shapes.get(name))
+        target, key = self._reference(field, f"{where}: {path!r}")
+        to_target = (*relations, field)
+        # The id stands in the foreign key itself, or in the row that the relation leads to.
+        if isinstance(field, models.ForeignKey) and field.target_field is key:
+            way: tuple[Any, ...] = tuple(relations)
+        else:
+            way, path, field = to_target, f"{path}{LOOKUP_SEP}{key.name}", key
+        return Column(name, path, way, field, _is_to_many(to_target), None, target, key, to_target)
 
     def _reference(self, field: Any, where: str) -> tuple[str, Any]:
         """The entity type and the id field of the model that a relation leads to."""
         related = field.related_model
-        user_model = get_user_model()
+        if related is None:
+            raise ImproperlyConfigured(f"{where} leads to no one model. Write a method attribute_<name> instead.")
         # A user is the principal of a token, never an entity of its own (rule A3).
-        if related._meta.concrete_model is user_model._meta.concrete_model:
-            return conf.principal_type, self._get_field(user_model, conf.user_id_field, "AVP_USER_ID_FIELD")
+        if is_user(related):
+            return conf.principal_type, self._get_field(related, conf.user_id_field, "AVP_USER_ID_FIELD")
         definition = self.registry.find(related)
         if definition is None:
             raise ImproperlyConfigured(
@@ -183,7 +203,30 @@ class ModelEntity:
             raise ImproperlyConfigured(f"{where}: there is no field {name!r}. {hint}") from error
 
 
+def is_user(model: ModelClass) -> bool:
+    """Whether a model is the user model, a proxy of it or a child."""
+    return issubclass(_concrete(model), _concrete(get_user_model()))
+
+
+def _concrete(model: ModelClass) -> ModelClass:
+    return model._meta.concrete_model or model
+
+
+def _is_to_many(relations: Iterable[Any]) -> bool:
+    return any(relation.one_to_many or relation.many_to_many for relation in relations)
+
+
+def _is_shape(shape: object) -> bool:
+    if isinstance(shape, Mapping):
+        return all(map(_is_shape, shape.values()))
+    if isinstance(shape, list):
+        return len(shape) == 1 and _is_shape(shape[0])
+    return shape in (str, int, bool)
+
+
 def _problem(column: Column) -> str:
+    if column.shape is not None and not _is_shape(column.shape):
+        return f'shapes: {column.name!r} may be made of str, int, bool, [shape] and {{"key": shape}} only.'
     field = getattr(column.field, "output_field", column.field)
     field = getattr(field, "base_field", field)
     if column.target or isinstance(field, _HELD):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 
 from django_avp.cedar import EntityUid
 from django_avp.conf import conf
-from django_avp.entities.model_entity import ModelEntity
+from django_avp.entities.columns import entity_id
+from django_avp.entities.model_entity import ModelEntity, is_user
 
 if TYPE_CHECKING:
     from django.db import models
@@ -28,11 +28,13 @@ class Registry:
         """Decorate a :class:`ModelEntity` with the models that it describes.
 
         Raises:
-            ImproperlyConfigured: no model is named, or one is registered already.
+            ImproperlyConfigured: no model is named, or one is abstract or registered already.
         """
 
         def decorate(entity_class: type[ModelEntity]) -> type[ModelEntity]:
             for model in model_classes:
+                if model._meta.abstract:
+                    raise ImproperlyConfigured(f"{model.__name__} is abstract and has no rows; register its children.")
                 if model in self._definitions:
                     raise ImproperlyConfigured(f"{model.__name__} is registered already.")
                 self._definitions[model] = entity_class(model, self)
@@ -80,9 +82,12 @@ class Registry:
 
     def reference(self, instance: models.Model) -> EntityUid:
         """The entity id of a model instance that another one refers to: a user is a principal (rule A3)."""
-        if isinstance(instance, get_user_model()):
-            return EntityUid(conf.principal_type, str(getattr(instance, conf.user_id_field)))
-        return self.uid(instance)
+        if not is_user(instance.__class__):
+            return self.uid(instance)
+        field = instance._meta.get_field(conf.user_id_field)
+        value = getattr(instance, conf.user_id_field)
+        # No id is no value that Cedar can hold, so the attribute is absent.
+        return EntityUid(conf.principal_type, "" if value is None else entity_id(field, value))
 
 
 registry = Registry()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.conf import settings
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
 from django.db import models
 
 
@@ -69,3 +72,78 @@ class Note(models.Model):
     """Registered nowhere."""
 
     text = models.TextField()
+
+
+# Shapes of models that only the tests of entities use; they are registered in registries of their own.
+
+
+class Folder(models.Model):
+    """Many parents, each with many."""
+
+    name = models.CharField(max_length=100)
+    parents = models.ManyToManyField("self", symmetrical=False, related_name="children")
+
+
+class Document(models.Model):
+    """A key that Python makes, and relations of every other kind."""
+
+    class Kind(models.TextChoices):
+        """Choices that are an enumeration."""
+
+        DRAFT = "draft"
+        FINAL = "final"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.DRAFT)
+    account = models.ForeignKey(Account, models.CASCADE, null=True, to_field="slug")
+    folder = models.OneToOneField(Folder, models.CASCADE, null=True)
+    folders = models.ManyToManyField(Folder, related_name="documents")
+    score = models.FloatField(default=0)
+    content = models.BinaryField(default=b"")
+    remarks = GenericRelation("Remark")
+
+
+class Report(Document):
+    """A child with a table of its own."""
+
+    pages = models.IntegerField(default=1)
+
+
+class Draft(Document):
+    """A proxy."""
+
+    class Meta:
+        proxy = True
+
+
+class Badge(models.Model):
+    """Its key is the row that it belongs to."""
+
+    document = models.OneToOneField(Document, models.CASCADE, primary_key=True)
+    color = models.CharField(max_length=10)
+
+
+class Remark(models.Model):
+    """Belongs to a row of any model."""
+
+    text = models.CharField(max_length=100)
+    object_id = models.UUIDField()
+    content_type = models.ForeignKey("contenttypes.ContentType", models.CASCADE)
+    content_object = GenericForeignKey()
+
+
+class Cell(models.Model):
+    """A key of two columns."""
+
+    pk = models.CompositePrimaryKey("row", "column")
+    row = models.IntegerField()
+    column = models.IntegerField()
+
+
+class Label(models.Model):
+    """An abstract model."""
+
+    text = models.CharField(max_length=10)
+
+    class Meta:
+        abstract = True

@@ -1,0 +1,10 @@
+"""System checks: what ``manage.py check`` says about settings, policies, entities, views and templates.
+
+No network is used, and no file but the project's own policies and templates is read.
+"""
+
+from __future__ import annotations
+
+from django_avp.checks import policies, setup, usage
+
+__all__ = ["policies", "setup", "usage"]

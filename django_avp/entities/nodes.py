@@ -1,0 +1,168 @@
+"""The graph of entities as far as a request knows it: what each entity is and where it leads, worked out once."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models, router
+
+from django_avp.cedar import Entity, EntityUid
+from django_avp.conf import conf
+from django_avp.entities.model_entity import ModelEntity
+from django_avp.entities.registry import Registry
+from django_avp.entities.rows import Row, complete, read
+from django_avp.references import Path
+from django_avp.values import Unholdable, to_value
+
+__all__ = ["Node", "Nodes", "Targets", "with_uids"]
+
+Targets = dict[EntityUid, models.Model | None]
+"""Entities that a value names, with the instance where the value holds it."""
+
+logger = logging.getLogger("django_avp")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An entity, its parents, and the entities that its attributes lead to."""
+
+    entity: Entity
+    references: Mapping[Path, Iterable[EntityUid]]
+
+    @property
+    def parents(self) -> tuple[EntityUid, ...]:
+        """The direct parents."""
+        return self.entity.parents
+
+
+class Nodes:
+    """Every entity that a request has looked at, as it was then (rule A4)."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._definitions: dict[str, ModelEntity | None] = {}
+        self._uids: dict[tuple[type[models.Model] | None, Any], EntityUid] = {}
+        self._rows: dict[EntityUid, Row] = {}
+        self._nodes: dict[EntityUid, Node | None] = {}
+        self._referring: dict[EntityUid, models.Model] = {}
+        self._is_stale = False
+
+    def see(self, uid: EntityUid, instance: models.Model) -> EntityUid:
+        """Take a snapshot of an instance and of all that it brought along, unless they were seen before.
+
+        Returns:
+            The id under which the instance was first seen: a form may have written another one on it.
+        """
+        uid = self._uids.setdefault((instance._meta.concrete_model, instance.pk), uid)
+        seen = [] if self._is_stale else [(uid, instance)]
+        for one, row in seen:  # grows while it is walked
+            definition = self.definition(one.type)
+            if definition is not None and one not in self._rows and one not in self._nodes:
+                self._rows[one] = Row.of(definition, row)
+                seen.extend(self._rows[one].related())
+        return uid
+
+    def forget(self) -> None:
+        """Read everything from the database from now on: any instance may have been loaded before the write."""
+        self._is_stale = True
+        self._uids.clear()
+        self._rows.clear()
+        self._nodes.clear()
+
+    def definition(self, entity_type: str) -> ModelEntity | None:
+        """The definition of an entity type whose entities may exist."""
+        if entity_type not in self._definitions:
+            # Principals and groups exist only as the token's (rule A3).
+            is_reserved = entity_type in (conf.principal_type, conf.group_type)
+            self._definitions[entity_type] = None if is_reserved else self._registry.of_type(entity_type)
+        return self._definitions[entity_type]
+
+    def get(self, uid: EntityUid) -> Node | None:
+        """A loaded node; ``None`` where there is no such row, or the type is not registered."""
+        return self._nodes.get(uid)
+
+    def load(self, uids: Iterable[EntityUid]) -> None:
+        """Work out the nodes that are not known yet, by a fixed number of queries for each type."""
+        groups: dict[str, list[EntityUid]] = defaultdict(list)
+        for uid in uids:
+            if uid not in self._nodes and uid.is_valid:
+                groups[uid.type].append(uid)
+        for entity_type, group in groups.items():
+            definition = self.definition(entity_type)
+            if definition is not None:
+                self._read(definition, [uid for uid in group if uid not in self._rows])
+                rows = {uid: self._rows[uid] for uid in group if uid in self._rows}
+                complete(definition, rows.values())
+                self._nodes.update(dict.fromkeys(group))
+                self._nodes.update({uid: self._node(uid, row) for uid, row in rows.items() if row.is_complete})
+
+    def _read(self, definition: ModelEntity, uids: Iterable[EntityUid]) -> None:
+        groups: dict[str, list[str]] = defaultdict(list)
+        for uid in uids:
+            # Where the row that refers to it came from, unless a router says otherwise.
+            hints = {"instance": self._referring[uid]} if uid in self._referring else {}
+            groups[router.db_for_read(definition.model, **hints)].append(uid.id)
+        for database, ids in groups.items():
+            for row in read(definition, ids, database):
+                self._rows[definition.uid(row.instance)] = row
+
+    def _node(self, uid: EntityUid, row: Row) -> Node:
+        definition = row.definition
+        attributes: dict[str, Any] = {}
+        references: dict[Path, Iterable[EntityUid]] = {}
+        for column in definition.columns:
+            _put(attributes, column.name, column.to_cedar, row.values[column])
+            # Cedar cannot look into a Set: its members need not exist.
+            if column.name in attributes and not column.is_set:
+                references[column.name,] = column.targets(row.values[column])
+        for name, method in definition.computed.items():
+            found: dict[Path, Targets] = {}
+            value = with_uids(getattr(definition, method)(row.instance), (name,), found, self._registry)
+            _put(attributes, name, to_value, value)
+            references.update(found)
+            for target, instance in (pair for targets in found.values() for pair in targets.items()):
+                if instance is not None:
+                    self.see(target, instance)
+        parents = dict.fromkeys(
+            parent for column in definition.parent_columns for parent in column.targets(row.values[column])
+        )
+        for target in (*parents, *(target for targets in references.values() for target in targets)):
+            self._referring.setdefault(target, row.instance)
+        return Node(Entity(uid, attributes, tuple(parents)), references)
+
+
+def _put(attributes: dict[str, Any], name: str, convert: Callable[[Any], Any], value: Any) -> None:
+    try:
+        attributes[name] = convert(value)
+    except Unholdable:
+        return
+    except TypeError:
+        # One bad row must not deny the page (rule A5), but this is a mistake in the code and not in the row.
+        logger.warning("avp.attribute_unholdable", extra={"attribute": name, "type": type(value).__name__})
+
+
+def with_uids(value: Any, path: Path, references: dict[Path, Targets], registry: Registry) -> Any:
+    """Replace model instances in a value by their ids, and note where they stand.
+
+    Members of a Set are not noted: Cedar cannot look into a Set, so they need not exist.
+    """
+    if isinstance(value, models.Model):
+        uid = registry.reference(value)
+        references.setdefault(path, {})[uid] = value
+        return uid
+    if isinstance(value, EntityUid):
+        uid = value.in_namespace(conf.namespace)
+        references.setdefault(path, {}).setdefault(uid, None)
+        return uid
+    if isinstance(value, Mapping):
+        return {name: with_uids(item, (*path, str(name)), references, registry) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset | models.QuerySet):
+        members = [with_uids(item, path, {}, registry) for item in value]
+        # A set stays one, for its order means nothing, and a tuple stays hashable to be a member of one.
+        kind = frozenset if isinstance(value, set | frozenset) else tuple if isinstance(value, tuple) else list
+        return kind(members)
+    return value

@@ -1,0 +1,131 @@
+"""Rows as the request first saw them: snapshots of a page's instances, the rest read in bulk.
+
+INVARIANT: the number of queries does not grow with the number of rows.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models, router
+
+from django_avp.cedar import EntityUid
+from django_avp.entities.columns import NOT_LOADED, Column, entity_id
+from django_avp.entities.model_entity import ModelEntity
+from django_avp.values import LONG_MAX, LONG_MIN
+
+__all__ = ["Row", "complete", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row: a copy of its instance, and the values of the columns that its entity is made of."""
+
+    definition: ModelEntity
+    instance: models.Model
+    values: dict[Column, Any]
+
+    @classmethod
+    def of(cls, definition: ModelEntity, instance: models.Model) -> Row:
+        """Take a snapshot: neither the instance nor what it brought along is looked at again (rule A4)."""
+        snapshot = _copy(instance, definition.model)
+        columns = (*definition.columns, *definition.parent_columns)
+        return cls(definition, snapshot, {column: column.loaded(snapshot) for column in columns})
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every column is loaded; after :func:`complete`, whether the row still exists."""
+        return all(value is not NOT_LOADED for value in self.values.values())
+
+    def related(self) -> Iterator[tuple[EntityUid, models.Model]]:
+        """The entities that it refers to, as far as their instances are loaded."""
+        for column in self.values:
+            yield from column.loaded_targets(self.instance)
+
+
+def read(definition: ModelEntity, ids: Iterable[str], database: str) -> Iterator[Row]:
+    """Read rows by the ids of their entities, in one query."""
+    field = definition.identifier
+    keys = {entity: key for entity in ids if (key := _key(field, entity)) is not None}
+    if not keys:
+        return
+    for instance in _queryset(definition, database).filter(**{f"{field.name}__in": list(keys.values())}):
+        # Compared exactly: some collations find other ids than the one asked for.
+        if definition.uid(instance).id in keys:
+            yield Row.of(definition, instance)
+
+
+def complete(definition: ModelEntity, rows: Iterable[Row]) -> None:
+    """Read the columns that are not loaded: all single ones in one query, and each Set in one.
+
+    A row that is gone meanwhile stays incomplete.
+    """
+    for database, group in _by_database(row for row in rows if not row.is_complete).items():
+        columns = list(group[0].values)
+        _fetch(definition, database, [column for column in columns if not column.is_set], group)
+        for column in columns:
+            if column.is_set:
+                _fetch(definition, database, [column], group)
+
+
+def _fetch(definition: ModelEntity, database: str, columns: Collection[Column], rows: Iterable[Row]) -> None:
+    lacking = [row for row in rows if any(row.values[column] is NOT_LOADED for column in columns)]
+    if not lacking:
+        return
+    to_python = definition.model._meta.pk.to_python
+    keys = [to_python(row.instance.pk) for row in lacking]
+    needed = [column for column in columns if any(row.values[column] is NOT_LOADED for row in lacking)]
+    paths = list(dict.fromkeys(["pk", *(column.path for column in needed)]))
+    found = defaultdict(list)
+    for values in _queryset(definition, database).filter(pk__in=keys).values_list(*paths):
+        found[values[0]].append(values)
+    for row, key in zip(lacking, keys, strict=True):
+        for column in needed:
+            if row.values[column] is NOT_LOADED and key in found:
+                members = [values[paths.index(column.path)] for values in found[key]]
+                row.values[column] = members if column.is_set else members[0]
+
+
+def _queryset(definition: ModelEntity, database: str) -> models.QuerySet[models.Model]:
+    # Not through a manager: one that hides rows would hide ancestors, and with them a forbid.
+    return models.QuerySet(definition.model, using=database)
+
+
+def _by_database(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    groups = defaultdict(list)
+    for row in rows:
+        groups[router.db_for_read(row.definition.model, instance=row.instance)].append(row)
+    return groups
+
+
+def _copy(instance: models.Model, model: type[models.Model]) -> models.Model:
+    """A copy that shares nothing that changes, as an instance of the registered model and not of a proxy or child."""
+    if not issubclass(type(instance), models.Model):
+        instance = copy.copy(instance)  # request.user is lazy; its copy is the user
+    snapshot = model.__new__(model)
+    snapshot.__dict__.update(instance.__dict__)
+    snapshot._state = copy.copy(instance._state)
+    snapshot._state.fields_cache = dict(instance._state.fields_cache)
+    if "_prefetched_objects_cache" in instance.__dict__:
+        snapshot.__dict__["_prefetched_objects_cache"] = dict(instance.__dict__["_prefetched_objects_cache"])
+    for field in model._meta.concrete_fields:
+        value = snapshot.__dict__.get(field.attname)
+        if isinstance(value, dict | list):
+            snapshot.__dict__[field.attname] = copy.deepcopy(value)
+    return snapshot
+
+
+def _key(field: models.Field[Any, Any], entity: str) -> Any:
+    """The field's value whose text is an entity's id; ``None`` if there is none (``"007"`` is not the number 7)."""
+    try:
+        value = field.to_python(entity)
+    except (ValidationError, ValueError):
+        return None
+    if isinstance(value, int) and not LONG_MIN <= value <= LONG_MAX:
+        return None
+    return value if entity_id(field, value) == entity else None

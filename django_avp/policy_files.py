@@ -1,0 +1,158 @@
+"""Policy files as text: which there are, the statements in them, and the line that an error of Cedar is about."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django_avp.exceptions import PolicyError
+
+__all__ = ["LINKS_FILE", "SCHEMA_FILE", "Statement", "explain", "files", "fingerprint", "read", "statements"]
+
+SCHEMA_FILE = "schema.cedarschema"
+LINKS_FILE = "template-links.json"
+
+_STRING = r'"(?:[^"\\]|\\.)*"'
+# Strings and comments are stepped over whole: a `;` in them does not end a statement.
+_PIECE = re.compile(rf"{_STRING}|//[^\n]*|;", re.DOTALL)
+_COMMENT = re.compile(rf"({_STRING})|//[^\n]*", re.DOTALL)
+_TOKEN = re.compile(rf"{_STRING}|\?\w+|\w+|::|==|!=|<=|>=|&&|\|\||\S", re.DOTALL)
+_QUOTED = re.compile(r"`([^`]+)`|: (\w+)$")
+# Part of a message of cedarpy, and what to do about it.
+_CURES = (
+    ("unexpected end", "Close what is open; a `;` may be missing at the end."),
+    ("unexpected token", "Look at what stands before it; a `;` may be missing there."),
+    ("invalid token", "A string may not be closed."),
+    ("failed to resolve type", "Declare it, or correct its name."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One policy, template or link as it stands in a file; ``line`` is the one its own text begins on, from 1.
+
+    ``text`` has the comments before it, too.
+    """
+
+    path: Path
+    line: int
+    text: str
+
+    @property
+    def place(self) -> str:
+        """File and line, as in a compiler's message."""
+        return f"{self.path}:{self.line}"
+
+
+def files(directories: Iterable[Path], pattern: str) -> list[Path]:
+    """The files below ``directories`` that match, each once; hidden files and directories are passed over.
+
+    Editors keep locks and backups under hidden names, and Kubernetes the versions of a mounted volume.
+    """
+    found = {
+        path: None
+        for directory in directories
+        for path in sorted(directory.rglob(pattern))
+        if not any(part.startswith(".") for part in path.relative_to(directory).parts)
+    }
+    return list(found)
+
+
+def fingerprint(directories: Iterable[Path]) -> tuple[object, ...]:
+    """A value that changes when a policy file, the schema or the links change, appear or disappear."""
+    patterns = ("*.cedar", SCHEMA_FILE, LINKS_FILE)
+    directories = tuple(directories)
+    return tuple((path, _marks(path)) for pattern in patterns for path in files(directories, pattern))
+
+
+def _marks(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        # It went away since it was listed, or is a link to nowhere; reading it tells.
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def read(path: Path) -> str:
+    """Read a file, whatever its line ends and whether or not it begins with a byte order mark.
+
+    Raises:
+        PolicyError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(
+            f"{path}: cannot be read as UTF-8 text ({error.__class__.__name__}). "
+            "Save it as UTF-8, and let this process read it."
+        ) from error
+
+
+def statements(path: Path) -> Iterator[Statement]:
+    """Split a file into its policies by source text, comments kept.
+
+    Raises:
+        PolicyError: the file cannot be read.
+    """
+    text = read(path)
+    start = 0
+    for piece in _PIECE.finditer(text):
+        if piece[0] == ";":
+            yield _statement(path, text, start, piece.end())
+            start = piece.end()
+    if _without_comments(text[start:]).strip():
+        yield _statement(path, text, start, len(text))
+
+
+def explain(statement: Statement, error: ValueError, parse: Callable[[str], object]) -> PolicyError:
+    """The error of a text that ``parse`` refuses, with file, line, cause and cure."""
+    message = str(error)
+    cure = next((f" {cure}" for part, cure in _CURES if part in message), "")
+    code = _without_comments(statement.text)
+    begin = len(code) - len(code.lstrip())
+    line = statement.line + code.count("\n", begin, _offset(code, message, parse))
+    return PolicyError(f"{statement.path}:{line}: {message}.{cure}")
+
+
+def _statement(path: Path, text: str, start: int, end: int) -> Statement:
+    code = _without_comments(text[start:end])
+    begin = start + len(code) - len(code.lstrip())
+    return Statement(path, text.count("\n", 0, begin) + 1, text[start:end].strip())
+
+
+def _without_comments(text: str) -> str:
+    """Blank comments out, so that positions stay."""
+    return _COMMENT.sub(lambda match: match[1] or " " * len(match[0]), text)
+
+
+def _offset(code: str, message: str, parse: Callable[[str], object]) -> int:
+    """Where the cause of an error is: cedarpy names no place."""
+    if "unexpected end" in message:
+        return len(code.rstrip())
+    if _is_syntax_error(message):
+        # The text is right, if unfinished, up to the token that is not expected.
+        tokens = list(_TOKEN.finditer(code))
+        return tokens[bisect_left(tokens, True, key=lambda token: _breaks(code[: token.end()], parse))].start()
+    places = [_only_place(code, quoted[1] or quoted[2]) for quoted in _QUOTED.finditer(message)]
+    return next((place for place in places if place is not None), 0)
+
+
+def _is_syntax_error(message: str) -> bool:
+    return "unexpected token" in message or "invalid token" in message
+
+
+def _breaks(text: str, parse: Callable[[str], object]) -> bool:
+    try:
+        parse(text)
+    except ValueError as error:
+        return _is_syntax_error(str(error))
+    return False
+
+
+def _only_place(code: str, token: str) -> int | None:
+    places = [match.start() for match in re.finditer(rf"(?<!\w){re.escape(token)}(?!\w)", code)]
+    return places[0] if len(places) == 1 else None

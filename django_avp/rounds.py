@@ -1,0 +1,64 @@
+"""What a round leaves behind: its record, its decisions as far as they can be trusted, and its audit log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django_avp.cedar import INVALID, UNAVAILABLE, Check, Decision
+from django_avp.engines.base import Batch
+from django_avp.exceptions import AvpError
+
+__all__ = ["Round", "fitting", "unavailable", "write_audit"]
+
+logger = logging.getLogger("django_avp")
+audit = logging.getLogger("django_avp.audit")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One batch that an engine was asked to decide.
+
+    Attributes:
+        checks: how many checks it had.
+        calls: how many calls the engine made for it; one for Cedar in process.
+        milliseconds: how long the engine took.
+    """
+
+    checks: int
+    calls: int
+    milliseconds: float
+
+
+def fitting(batch: Batch, answers: Sequence[object]) -> list[Decision]:
+    """The engine's decisions if they fit the batch; an answer that does not fit the question decides nothing."""
+    decisions = [answer for answer in answers if isinstance(answer, Decision)]
+    if len(decisions) == len(answers) == len(batch.checks):
+        return decisions
+    logger.error("avp.odd_answer", extra={"checks": len(batch.checks), "answers": len(answers)})
+    return [INVALID] * len(batch.checks)
+
+
+def unavailable(error: AvpError) -> Decision:
+    """The decision about everything that a round could not decide; logged once for all of it."""
+    # The exceptions of this package quote no token, claim or attribute.
+    logger.error("avp.engine_unavailable", extra={"error": type(error).__name__, "cause": str(error)})
+    return UNAVAILABLE
+
+
+def write_audit(batch: Batch, decided: Mapping[Check, Decision]) -> None:
+    """Log who asked for what and what was decided by which policies; no claim, no attribute, no context."""
+    if not audit.isEnabledFor(logging.INFO):
+        return
+    for check, decision in decided.items():
+        audit.info(
+            "avp.decision",
+            extra={
+                "principal": batch.identity.principal.id,
+                "action": check.action.id,
+                "resource": str(check.resource),
+                "verdict": decision.verdict.value,
+                "policies": decision.determining_policies,
+            },
+        )
