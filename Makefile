@@ -3,6 +3,9 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+# The tests that depend on the database.
+ON_DATABASES := tests/entities tests/test_authorization.py tests/test_flow.py tests/test_rules_a.py tests/test_rules_b.py \
+	tests/test_rules_c.py tests/test_users.py
 # A directory in which every test run leaves a JUnit report.
 REPORTS ?=
 
@@ -18,7 +21,7 @@ PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 unexport DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format matrix suite clean
+.PHONY: help demo test lint format matrix databases suite clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +56,17 @@ matrix-%:
 		fi; \
 	done; \
 	echo "Python $* was not found here: its tests were left out"
+
+databases: $(addprefix database-,postgresql mariadb) ## Run the tests on the database servers found on the loopback address
+
+database-%: $(DEV)/installed
+	@if TEST_DATABASE=$* DJANGO_SETTINGS_MODULE=tests.settings $(DEV)/bin/python -c \
+		'import django; django.setup(); from django.db import connection; connection._nodb_cursor().__enter__()' \
+		>/dev/null 2>&1; then \
+		TEST_DATABASE=$* $(DEV)/bin/python -m pytest $(if $(REPORTS),--junitxml=$(REPORTS)/$*.xml) $(ON_DATABASES); \
+	else \
+		echo "No $* server answered on 127.0.0.1: its tests were left out"; \
+	fi
 
 suite: $(DEV)/installed
 	@$(DEV)/bin/python -c 'import django, platform; print("Python", platform.python_version(), "with Django", django.__version__)'

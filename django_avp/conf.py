@@ -191,7 +191,7 @@ class Settings:
     @property
     def permission_actions(self) -> Mapping[str, str | Mapping[str, str]]:
         """Cedar actions of Django permissions; a mapping of ``object`` and ``model`` where they differ."""
-        value: Mapping[str, str | Mapping[str, str]] = getattr(settings, "AVP_PERMISSION_ACTIONS", {})
+        value: object = getattr(settings, "AVP_PERMISSION_ACTIONS", {})
         if not isinstance(value, Mapping) or not all(isinstance(one, str | Mapping) for one in value.values()):
             raise wrong("AVP_PERMISSION_ACTIONS", value, 'a dict such as {"photos.change_photo": "EditPhoto"}')
         return value
@@ -210,7 +210,9 @@ conf = Settings()
 def _named_issuers() -> dict[str, tuple[str, ...]]:
     """The issuers that ``AVP_ISSUERS`` names, by pool."""
     wanted = "a list of issuers, or a dict of issuers by pool"
-    value: Any = getattr(settings, "AVP_ISSUERS", None) or ()
+    value: object = getattr(settings, "AVP_ISSUERS", None)
+    if not value:
+        return {}
     if isinstance(value, Mapping):
         return {pool: texts("AVP_ISSUERS", issuers, wanted) for pool, issuers in value.items()}
     pools: dict[str, tuple[str, ...]] = {}

@@ -116,7 +116,6 @@ class _Resolver:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._common: dict[str, Type] = {}
 
     def entity_types(self) -> dict[str, EntityType]:
         """The entity types by qualified name."""
@@ -156,14 +155,8 @@ class _Resolver:
         if isinstance(declared, list):
             return SetType(self._type(namespace, declared[0]))
         name = self._name(namespace, declared)
-        return self._common_type(name) if name in self._reader.types else NamedType(name)
-
-    def _common_type(self, name: str) -> Type:
-        # Kept, because types that use each other several times over would otherwise be resolved exponentially often.
-        if name not in self._common:
-            declared = self._reader.types[name]
-            self._common[name] = self._type(declared.namespace, declared.type)
-        return self._common[name]
+        common = self._reader.types.get(name)
+        return self._type(common.namespace, common.type) if common else NamedType(name)
 
     def _name(self, namespace: str, name: str) -> str:
         """Resolve a name as Cedar does: in the namespace, then outside of any, then among the primitives.

@@ -17,7 +17,7 @@ from django_avp.gates import Gate
 from django_avp.mixins import ActionRequiredMixin
 from django_avp.templatetags.avp import CanNode
 
-__all__ = ["Use", "cached_checks", "template_uses", "view_uses", "views"]
+__all__ = ["Use", "cached_checks", "place_of", "template_uses", "view_uses", "views"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,16 @@ def views(patterns: Iterable[URLPattern | URLResolver] | None = None) -> Iterato
             yield pattern.callback
 
 
+def place_of(view: Any) -> str:
+    """The dotted path of a view; of its class, if it is made by one."""
+    named = getattr(view, "view_class", view)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
 def view_uses() -> Iterator[Use]:
     """The actions that gates of views name."""
     for view in views():
-        place = f"{view.__module__}.{view.__qualname__}"
+        place = place_of(view)
         gate = getattr(view, "avp_gate", None)
         if isinstance(gate, Gate):
             named = (gate.action, *(item if isinstance(item, str) else item[0] for item in gate.also))

@@ -10,11 +10,13 @@ from django.core.exceptions import ImproperlyConfigured
 from example_project.signin import issuer
 
 BASE_DIR = Path(__file__).resolve().parent
-VAR_DIR = BASE_DIR / "var"
-VAR_DIR.mkdir(mode=0o700, exist_ok=True)
 
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")  # optional
+
+# The database and the development key.
+VAR_DIR = Path(env.str("EXAMPLE_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 # On by default, unlike in a site of yours: this is a demo on the loopback address.
 DEBUG = env.bool("DJANGO_DEBUG", default=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import pymysql
 
 BASE_DIR = Path(__file__).resolve().parent
 
@@ -10,7 +13,32 @@ SECRET_KEY = "only-for-tests"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "tests.urls"
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+
+# TEST_DATABASE names a server on the loopback address; the tests make and drop a database of their own there.
+DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
+pymysql.version_info = (2, 2, 7, "final", 0)  # Django asks for mysqlclient, which needs a compiler
+pymysql.install_as_MySQLdb()
+DATABASES = {
+    "default": {
+        "sqlite": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+        "postgresql": {
+            "ENGINE": "django.db.backends.postgresql",
+            "HOST": "127.0.0.1",
+            "NAME": "django_avp",
+            "USER": os.environ.get("PGUSER", "postgres"),
+            "PASSWORD": os.environ.get("PGPASSWORD", ""),
+        },
+        "mariadb": {
+            "ENGINE": "django.db.backends.mysql",
+            "HOST": "127.0.0.1",
+            "NAME": "django_avp",
+            "USER": os.environ.get("MYSQL_USER", "root"),
+            "PASSWORD": os.environ.get("MYSQL_PASSWORD", ""),
+        },
+    }[DATABASE]
+}
+# One that ignores case; PostgreSQL has none that a column can simply name.
+CASE_BLIND_COLLATION = {"sqlite": "NOCASE", "mariadb": "utf8mb4_general_ci"}.get(DATABASE)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; nothing here is worth guarding
 
 INSTALLED_APPS = [
@@ -21,6 +49,8 @@ INSTALLED_APPS = [
     "django_avp",
     "tests.testapp",
 ]
+# The test site has no migrations, and its tables refer to Django's: all are made at once.
+MIGRATION_MODULES = dict.fromkeys(("auth", "contenttypes", "sessions"))
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.cache import cache
 from django.core.signals import got_request_exception
+from django.db import connection
 from django.test import Client, override_settings
 from django.views.debug import ExceptionReporter
 
@@ -260,7 +261,9 @@ def test_c7_users_are_matched_by_the_whole_principal_id(make_client, name):
     request = make_client("ann", email="ann@example.com").get("/open/").wsgi_request
 
     assert request.user.pk != other.pk
-    assert request.user.username == f"{POOL}|ann"
+    # A database whose unique index takes the two names for one keeps the token's user out.
+    assert request.user.is_anonymous or request.user.username == f"{POOL}|ann"
+    assert request.user.is_authenticated or connection.vendor == "mysql"
 
 
 def test_c7_a_row_is_adopted_only_by_the_resolver(settings, make_client):

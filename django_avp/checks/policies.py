@@ -12,7 +12,7 @@ from django_avp.policies import load
 
 
 @problem_check(Tags.security)
-def checklocal_policies() -> Problems:
+def check_policies() -> Problems:
     """The policy files parse, validate against their schema, and are there if the engine needs them."""
     is_local = conf.engine == "django_avp.engines.cedar.CedarEngine"
     try:

@@ -14,7 +14,7 @@ from django_avp.checks.base import Problems, local_policies, problem_check
 from django_avp.conf import conf
 from django_avp.gates import Gate
 from django_avp.mixins import ActionRequiredMixin
-from django_avp.usage import Use, cached_checks, template_uses, view_uses, views
+from django_avp.usage import Use, cached_checks, place_of, template_uses, view_uses, views
 from django_avp.vocabulary import action_uid
 
 
@@ -63,7 +63,7 @@ def check_cached_views() -> Problems:
     for view in views():
         if _is_cached_outside_of_its_gate(view):
             yield Warning(
-                f"{view.__module__}.{view.__qualname__}: cache_page stands outside of the gate.",
+                f"{place_of(view)}: cache_page stands outside of the gate.",
                 hint="Put the gate above cache_page, so that it is passed before the cache answers.",
                 id="django_avp.W027",
             )

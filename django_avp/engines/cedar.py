@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -71,11 +70,17 @@ def evaluate(batch: Batch, policies: Policies) -> list[Decision]:
     A check that Cedar would refuse, or one whose world does not conform to the schema, is undecided; the others are
     decided without it (rule A5).
     """
-    return _Evaluation(batch, policies).decisions()
+    try:
+        evaluation = _Evaluation(batch, policies)
+    except Unholdable:
+        # What is wrong is a claim, and may not be shown (rule A8).
+        logger.error("avp.entity_refused", extra={"principal_type": batch.identity.principal.type})
+        return [INVALID] * len(batch.checks)
+    return evaluation.decisions()
 
 
 class _Evaluation:
-    """One batch on its way through Cedar. What goes wrong is counted, and logged once for all checks of a kind."""
+    """One batch on its way through Cedar. What goes wrong is logged once for all checks of a kind."""
 
     def __init__(self, batch: Batch, policies: Policies) -> None:
         self._batch = batch
@@ -83,21 +88,15 @@ class _Evaluation:
         self._schema = policies.schema
         self._handle = policies.schema.handle if policies.schema else None
         self._contexts: dict[tuple[EntityUid, str], str] = {}
-        self._faults: Counter[tuple[str, str, str, tuple[str, ...]]] = Counter()
-        self._errors: Counter[str] = Counter()
+        self._faults: dict[tuple[str, str, str, tuple[str, ...]], None] = {}
+        self._errors: dict[str, None] = {}
+        self._principal = batch.identity.entity(policies.schema)
+        self._token = batch.identity.token_context()
 
     def decisions(self) -> list[Decision]:
         """Decide every check."""
         decided: dict[int, Decision] = {}
-        try:
-            self._principal = self._batch.identity.entity(self._schema)
-            self._token = self._batch.identity.token_context()
-        except Unholdable:
-            # The error may not be shown: it is about claims (rule A8).
-            logger.error("avp.claims_refused", extra={"principal": self._batch.identity.principal.id})
-            return [INVALID] * len(self._batch.checks)
-        applicable = [position for position, check in enumerate(self._batch.checks) if self._is_applicable(check)]
-        for entities, positions in self._worlds(applicable):
+        for entities, positions in self._worlds():
             requests = [self._request(self._batch.checks[position]) for position in positions]
             results = cedarpy.is_authorized_batch(requests, self._policies.policy_set, entities, self._handle)
             for position, result in zip(positions, results, strict=True):
@@ -116,9 +115,9 @@ class _Evaluation:
 
     # Entities
 
-    def _worlds(self, positions: list[int]) -> Iterator[tuple[cedarpy.Entities, list[int]]]:
+    def _worlds(self) -> Iterator[tuple[cedarpy.Entities, list[int]]]:
         """The entities of all checks at once; where Cedar refuses them, of ever smaller parts (rule A5)."""
-        parts = [positions]
+        parts = [[position for position, check in enumerate(self._batch.checks) if self._is_applicable(check)]]
         while parts:
             part = parts.pop()
             entities = self._entities(part)
@@ -127,10 +126,10 @@ class _Evaluation:
             elif self._entities([]) is None:
                 # No check can be decided about a principal whose claims do not fit.
                 for position in part:
-                    self._fault("avp.claims_refused", self._batch.checks[position], *self._misfits([self._principal]))
+                    self._fault("avp.entity_refused", self._batch.checks[position], *self._misfits([self._principal]))
             elif len(part) == 1:
                 world = self._batch.worlds[part[0]]
-                self._fault("avp.entities_refused", self._batch.checks[part[0]], *self._misfits(world))
+                self._fault("avp.entity_refused", self._batch.checks[part[0]], *self._misfits(world))
             else:
                 half = len(part) // 2
                 parts += [part[half:], part[:half]]
@@ -174,7 +173,7 @@ class _Evaluation:
             self._fault("avp.no_decision", check)
             return INVALID
         errors = tuple(_policy_id(message, self._policies) for message in result.diagnostics.errors)
-        self._errors.update(errors)
+        self._errors.update(dict.fromkeys(errors))
         reasons = tuple(result.diagnostics.reasons)
         is_allowed = result.decision is cedarpy.Decision.Allow
         # A policy that cannot be told by its message may be a forbid.
@@ -187,10 +186,10 @@ class _Evaluation:
             return Decision(Verdict.PERMITTED, reasons, errors)
         return Decision(Verdict.FORBIDDEN if reasons else Verdict.NOT_PERMITTED, reasons, errors)
 
-    # Logging: names, types and counts, never a value or a text of Cedar (rule A8)
+    # Logging: names and types, never a value or a text of Cedar (rule A8)
 
     def _fault(self, event: str, check: Check, *causes: str) -> None:
-        self._faults[event, str(check.action), check.resource.type, causes] += 1
+        self._faults[event, str(check.action), check.resource.type, causes] = None
 
     def _misfits(self, entities: Iterable[Entity]) -> Iterator[str]:
         """Why entities do not conform to the schema, as far as names tell."""
@@ -201,12 +200,13 @@ class _Evaluation:
                 if attribute.required and name not in entity.attributes:
                     yield f"{entity.uid.type} lacks {name}"
             if declared:
-                yield from (f"{entity.uid.type} may not have {name}" for name in entity.attributes.keys() - attributes)
+                undeclared = sorted(entity.attributes.keys() - attributes)
+                yield from (f"{entity.uid.type} may not have {name}" for name in undeclared)
 
     def _log(self) -> None:
-        for (event, action, resource_type, causes), count in self._faults.items():
-            extra = {"action": action, "resource_type": resource_type, "causes": causes, "checks": count}
-            logger.error(event, extra=extra)
+        for event, action, resource_type, causes in self._faults:
+            extra = {"action": action, "resource_type": resource_type, "principal_type": self._principal.uid.type}
+            logger.error(event, extra={**extra, "causes": causes} if causes else extra)
         if self._errors:
             logger.warning("avp.policy_errors", extra={"policies": tuple(self._errors)})
 

@@ -22,7 +22,7 @@ from django.db.models.fields.reverse_related import ManyToOneRel
 from django_avp.cedar import EntityUid
 from django_avp.values import Unholdable, to_value
 
-__all__ = ["NOT_LOADED", "Column", "Shape", "conforming", "entity_id"]
+__all__ = ["NOT_LOADED", "Column", "Shape", "conforming", "entity_id", "stored"]
 
 Shape = type | list[Any] | Mapping[str, Any]
 """The declared shape of JSON: ``str``, ``int`` or ``bool``, a list of one shape (a Set), or a dict (a Record)."""
@@ -59,7 +59,7 @@ class Column:
 
     def loaded(self, instance: models.Model) -> Any:
         """The column's value, or a list of them for a Set, without a query; ``NOT_LOADED`` if it takes one."""
-        values = [_stored(row, self.field) for row in _reached(instance, self.relations)]
+        values = [stored(row, self.field) for row in _reached(instance, self.relations)]
         if any(value is NOT_LOADED for value in values):
             return NOT_LOADED
         return values if self.is_set else values[0]
@@ -69,7 +69,7 @@ class Column:
         if self.target is None:
             return
         for row in _reached(instance, self.target_relations):
-            key = _stored(row, self.target_key)
+            key = stored(row, self.target_key)
             if key is not None and key is not NOT_LOADED:
                 yield EntityUid(self.target, entity_id(self.target_key, key)), row
 
@@ -121,6 +121,28 @@ def entity_id(field: Any, value: Any) -> str:
     return str(value.value if isinstance(value, Enum) else value)
 
 
+def stored(row: Any, field: models.Field[Any, Any]) -> Any:
+    """A field of a row as the database would return it, for code assigns ``"7"``, ``F("likes") + 1``, …"""
+    if row is None or row is NOT_LOADED:
+        return row
+    value = row.__dict__.get(field.attname, NOT_LOADED)
+    if value is None or value is NOT_LOADED:
+        return value
+    if isinstance(value, File):
+        # Django makes a file without a name of NULL, and stores one as the empty text.
+        return NOT_LOADED if value.name is None else value.name
+    if hasattr(value, "resolve_expression"):
+        return NOT_LOADED
+    if isinstance(field, models.GenericIPAddressField):
+        return value  # to_python takes zones off, and what is stored has them
+    try:
+        value = field.to_python(value)
+    except (ValidationError, ValueError, TypeError, ArithmeticError):
+        return NOT_LOADED
+    # Code changes JSON in place.
+    return copy.deepcopy(value) if isinstance(value, dict | list) else value
+
+
 def conforming(value: Any, shape: Shape) -> Any:
     """The part of a JSON value that has the declared shape (rule E8); ``None`` where it has not."""
     if isinstance(shape, Mapping):
@@ -167,28 +189,6 @@ def _prefetched(instance: models.Model, relation: Any) -> list[Any]:
     # A plain prefetch asks by the relation alone; with more conditions, or DISTINCT ON, rows may be missing.
     is_plain = len(query.where.children) == 1 and not query.distinct_fields
     return list(prefetched) if is_plain else [NOT_LOADED]
-
-
-def _stored(row: Any, field: models.Field[Any, Any]) -> Any:
-    """A field of a row as the database would return it, for code assigns ``"7"``, ``F("likes") + 1``, …"""
-    if row is None or row is NOT_LOADED:
-        return row
-    value = row.__dict__.get(field.attname, NOT_LOADED)
-    if value is None or value is NOT_LOADED:
-        return value
-    if isinstance(value, File):
-        # Django makes a file without a name of NULL, and stores one as the empty text.
-        return NOT_LOADED if value.name is None else value.name
-    if hasattr(value, "resolve_expression"):
-        return NOT_LOADED
-    if isinstance(field, models.GenericIPAddressField):
-        return value  # to_python takes zones off, and what is stored has them
-    try:
-        value = field.to_python(value)
-    except (ValidationError, ValueError, TypeError, ArithmeticError):
-        return NOT_LOADED
-    # Code changes JSON in place.
-    return copy.deepcopy(value) if isinstance(value, dict | list) else value
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:

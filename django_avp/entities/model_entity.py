@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -19,7 +20,7 @@ from django_avp.entities.columns import Column, Shape, entity_id
 if TYPE_CHECKING:
     from django_avp.entities.registry import Registry
 
-__all__ = ["ModelEntity", "is_user"]
+__all__ = ["ModelEntity", "Plan", "is_user"]
 
 ModelClass: TypeAlias = type[models.Model]  # in the class below, `type` is an entity type
 
@@ -37,6 +38,14 @@ _HELD = (
     models.FileField,
     models.FilePathField,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to read of a row: the columns that are attributes, and those that name its parents."""
+
+    attributes: tuple[Column, ...]
+    parents: tuple[Column, ...]
 
 
 class ModelEntity:
@@ -62,7 +71,7 @@ class ModelEntity:
     def __init__(self, model: ModelClass, registry: Registry) -> None:
         self.model = model
         self.registry = registry
-        self._plans: dict[tuple[str, ...], tuple[tuple[Column, ...], tuple[Column, ...]]] = {}
+        self._plans: dict[tuple[str, ...], Plan] = {}
 
     @property
     def entity_type(self) -> str:
@@ -106,14 +115,25 @@ class ModelEntity:
         return {name.removeprefix(_METHOD): name for name in dir(type(self)) if name.startswith(_METHOD)}
 
     @property
-    def columns(self) -> tuple[Column, ...]:
-        """The attributes that are columns."""
-        return self._plan()[0]
+    def plan(self) -> Plan:
+        """The columns to read.
+
+        Raises:
+            ImproperlyConfigured: the declaration names what there is not.
+        """
+        # Entity types follow the settings, which are read live.
+        key = (conf.namespace, conf.principal_type, conf.user_id_field)
+        if key not in self._plans:
+            self._plans[key] = Plan(
+                tuple(self._column(name, path, "attributes") for name, path in self._paths().items()),
+                tuple(self._parent(path) for path in self.parents),
+            )
+        return self._plans[key]
 
     @property
-    def parent_columns(self) -> tuple[Column, ...]:
-        """The columns that name the parents."""
-        return self._plan()[1]
+    def columns(self) -> tuple[Column, ...]:
+        """The attributes that are columns."""
+        return self.plan.attributes
 
     @property
     def declared_names(self) -> frozenset[str]:
@@ -131,16 +151,6 @@ class ModelEntity:
         yield from (problem for column in columns if (problem := _problem(column)))
         for name in self.shapes.keys() - {column.name for column in columns}:
             yield f"shapes: {name!r} is not one of the attributes that are columns. Remove it, or add the attribute."
-
-    def _plan(self) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
-        # Entity types follow the settings, which are read live.
-        key = (conf.namespace, conf.principal_type, conf.user_id_field)
-        if key not in self._plans:
-            self._plans[key] = (
-                tuple(self._column(name, path, "attributes") for name, path in self._paths().items()),
-                tuple(self._parent(path) for path in self.parents),
-            )
-        return self._plans[key]
 
     def _paths(self) -> dict[str, str]:
         named = self.attributes

@@ -108,13 +108,14 @@ class Nodes:
             groups[router.db_for_read(definition.model, **hints)].append(uid.id)
         for database, ids in groups.items():
             for row in read(definition, ids, database):
+                # Under the id that it has, whatever it was found by.
                 self._rows[definition.uid(row.instance)] = row
 
     def _node(self, uid: EntityUid, row: Row) -> Node:
         definition = row.definition
         attributes: dict[str, Any] = {}
         references: dict[Path, Iterable[EntityUid]] = {}
-        for column in definition.columns:
+        for column in row.plan.attributes:
             _put(attributes, column.name, column.to_cedar, row.values[column])
             # Cedar cannot look into a Set: its members need not exist.
             if column.name in attributes and not column.is_set:
@@ -127,9 +128,7 @@ class Nodes:
             for target, instance in (pair for targets in found.values() for pair in targets.items()):
                 if instance is not None:
                     self.see(target, instance)
-        parents = dict.fromkeys(
-            parent for column in definition.parent_columns for parent in column.targets(row.values[column])
-        )
+        parents = dict.fromkeys(parent for column in row.plan.parents for parent in column.targets(row.values[column]))
         for target in (*parents, *(target for targets in references.values() for target in targets)):
             self._referring.setdefault(target, row.instance)
         return Node(Entity(uid, attributes, tuple(parents)), references)

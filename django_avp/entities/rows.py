@@ -15,8 +15,8 @@ from django.core.exceptions import ValidationError
 from django.db import models, router
 
 from django_avp.cedar import EntityUid
-from django_avp.entities.columns import NOT_LOADED, Column, entity_id
-from django_avp.entities.model_entity import ModelEntity
+from django_avp.entities.columns import NOT_LOADED, Column, stored
+from django_avp.entities.model_entity import ModelEntity, Plan
 from django_avp.values import LONG_MAX, LONG_MIN
 
 __all__ = ["Row", "complete", "read"]
@@ -27,6 +27,7 @@ class Row:
     """A row: a copy of its instance, and the values of the columns that its entity is made of."""
 
     definition: ModelEntity
+    plan: Plan
     instance: models.Model
     values: dict[Column, Any]
 
@@ -34,8 +35,9 @@ class Row:
     def of(cls, definition: ModelEntity, instance: models.Model) -> Row:
         """Take a snapshot: neither the instance nor what it brought along is looked at again (rule A4)."""
         snapshot = _copy(instance, definition.model)
-        columns = (*definition.columns, *definition.parent_columns)
-        return cls(definition, snapshot, {column: column.loaded(snapshot) for column in columns})
+        plan = definition.plan
+        values = {column: column.loaded(snapshot) for column in (*plan.attributes, *plan.parents)}
+        return cls(definition, plan, snapshot, values)
 
     @property
     def is_complete(self) -> bool:
@@ -49,14 +51,14 @@ class Row:
 
 
 def read(definition: ModelEntity, ids: Iterable[str], database: str) -> Iterator[Row]:
-    """Read rows by the ids of their entities, in one query."""
+    """Read rows by the ids of their entities, in one query.
+
+    It may find others than were asked for: ``"007"`` is the key 7, and some collations ignore case.
+    """
     field = definition.identifier
-    keys = {entity: key for entity in ids if (key := _key(field, entity)) is not None}
-    if not keys:
-        return
-    for instance in _queryset(definition, database).filter(**{f"{field.name}__in": list(keys.values())}):
-        # Compared exactly: some collations find other ids than the one asked for.
-        if definition.uid(instance).id in keys:
+    keys = [key for entity in ids if (key := _key(field, entity)) is not None]
+    if keys:
+        for instance in _queryset(definition, database).filter(**{f"{field.name}__in": keys}):
             yield Row.of(definition, instance)
 
 
@@ -114,18 +116,19 @@ def _copy(instance: models.Model, model: type[models.Model]) -> models.Model:
     if "_prefetched_objects_cache" in instance.__dict__:
         snapshot.__dict__["_prefetched_objects_cache"] = dict(instance.__dict__["_prefetched_objects_cache"])
     for field in model._meta.concrete_fields:
-        value = snapshot.__dict__.get(field.attname)
-        if isinstance(value, dict | list):
-            snapshot.__dict__[field.attname] = copy.deepcopy(value)
+        # What is no value yet, or none that the field takes, is deferred: methods read what is stored.
+        value = stored(instance, field)
+        if value is NOT_LOADED:
+            snapshot.__dict__.pop(field.attname, None)
+        else:
+            snapshot.__dict__[field.attname] = value
     return snapshot
 
 
 def _key(field: models.Field[Any, Any], entity: str) -> Any:
-    """The field's value whose text is an entity's id; ``None`` if there is none (``"007"`` is not the number 7)."""
+    """The field's value that an entity's id may be; ``None`` if it is none that a database takes."""
     try:
         value = field.to_python(entity)
     except (ValidationError, ValueError):
         return None
-    if isinstance(value, int) and not LONG_MIN <= value <= LONG_MAX:
-        return None
-    return value if entity_id(field, value) == entity else None
+    return None if isinstance(value, int) and not LONG_MIN <= value <= LONG_MAX else value

@@ -17,12 +17,12 @@ from django.utils.safestring import SafeString
 from django.views.generic import CreateView, DeleteView, DetailView, ListView, TemplateView, UpdateView
 
 from django_avp.decorators import action_required
+from django_avp.http import HttpRequest
 from django_avp.mixins import ActionRequiredMixin
 from example_project.photos.drawing import draw
 from example_project.photos.explanations import PHRASES, explain
 from example_project.photos.forms import FIRST_SEED, LAST_SEED, PhotoForm, UploadForm
 from example_project.photos.models import Album, Photo, data_uri
-from example_project.requests import HttpRequest
 
 Checks = Iterable[tuple[str, Any]]
 
@@ -106,8 +106,9 @@ class PhotoDetail(ActionRequiredMixin, DetailView):  # type: ignore[type-arg]
     template_name = "photos/detail.html"
 
     def get_also_checks(self) -> Checks:
-        """The buttons beside the photo."""
-        return [(action, self.get_object()) for action in ("EditPhoto", "DeletePhoto")]
+        """The buttons beside the photo, and whether its album is linked."""
+        photo = self.get_object()
+        return [("EditPhoto", photo), ("DeletePhoto", photo), ("ViewAlbum", photo.album)]
 
 
 class PhotoEdit(ActionRequiredMixin, UpdateView):  # type: ignore[type-arg]
@@ -119,8 +120,9 @@ class PhotoEdit(ActionRequiredMixin, UpdateView):  # type: ignore[type-arg]
     template_name = "photos/edit.html"
 
     def get_also_checks(self) -> Checks:
-        """The button beside the form."""
-        return [("DeletePhoto", self.get_object())]
+        """The button beside the form, and whether the album is linked."""
+        photo = self.get_object()
+        return [("DeletePhoto", photo), ("ViewAlbum", photo.album)]
 
     def form_valid(self, form: Any) -> HttpResponse:
         messages.success(self.request, f"“{form.instance}” is saved.")

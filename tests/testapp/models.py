@@ -140,6 +140,12 @@ class Cell(models.Model):
     column = models.IntegerField()
 
 
+class Place(models.Model):
+    """A key that the database compares without case."""
+
+    code = models.CharField(max_length=10, primary_key=True, db_collation=settings.CASE_BLIND_COLLATION)
+
+
 class Label(models.Model):
     """An abstract model."""
 

@@ -1,0 +1,262 @@
+"""Tests of ``django_avp.conf`` and ``django_avp.typed_settings``: defaults, live reading, and what is wrong told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from django_avp.cedar import EntityUid
+from django_avp.conf import Settings, conf
+
+POOL = "eu-west-1_AbCdEf123"
+GOV_POOL = "us-gov-west-1_Xy9"
+COGNITO = f"https://cognito-idp.eu-west-1.amazonaws.com/{POOL}"
+COGNITO_TOO = f"https://issuer-cognito-idp.eu-west-1.amazonaws.com/{POOL}"
+
+
+def function(*args):
+    """Named by the settings."""
+
+
+HERE = f"{__name__}.function"
+DEFAULTS = {
+    "engine": "django_avp.engines.cedar.CedarEngine",
+    "namespace": "",
+    "policy_store_id": None,
+    "on_policy_error": "ignore",
+    "max_depth": 10,
+    "application": EntityUid("Application", "default"),
+    "context": None,
+    "token_use": ("id", "access"),
+    "jwks_url": None,
+    "jwks": None,
+    "token_sources": ["django_avp.tokens.sources.AuthorizationHeader"],
+    "token_revoked": None,
+    "leeway": 0,
+    "principal_type": "User",
+    "group_type": "Group",
+    "anonymous_principal": None,
+    "user_mode": "model",
+    "user_id_field": "username",
+    "user_resolver": None,
+    "require_active_user": True,
+    "permission_actions": {},
+    "server_timing": False,
+}
+
+
+@pytest.fixture
+def bare(settings):
+    """A project that sets nothing of ours."""
+    for name in [name for name in dir(django_settings) if name.startswith("AVP_")]:
+        delattr(settings, name)
+    return settings
+
+
+# --- Values --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_defaults(bare, name):
+    """What is not set has the default that the documentation names."""
+    assert getattr(conf, name) == DEFAULTS[name]
+
+
+def test_every_setting_is_tested():
+    """The table of defaults has each property; the others have tests of their own."""
+    properties = {name for name, value in vars(Settings).items() if isinstance(value, property)}
+
+    assert properties == {*DEFAULTS, "policies", "user_pools", "issuers"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("engine", "a.b.Engine", "a.b.Engine"),
+        ("policies", "/a", (Path("/a"),)),
+        ("policies", Path("/a"), (Path("/a"),)),
+        ("policies", ["/a", Path("/b")], (Path("/a"), Path("/b"))),
+        ("policies", (), ()),
+        ("namespace", "Shop", "Shop"),
+        ("policy_store_id", "PSEXAMPLEabcdefg111111", "PSEXAMPLEabcdefg111111"),
+        ("policy_store_id", "policy-store-alias/photos", "policy-store-alias/photos"),
+        ("policy_store_id", function, function),
+        ("policy_store_id", HERE, function),
+        ("on_policy_error", "any", "any"),
+        ("max_depth", 0, 0),
+        ("max_depth", 3, 3),
+        ("application", 'Site::"x"', EntityUid("PhotoFlash::Site", "x")),
+        ("application", EntityUid("Shop::Site", "x"), EntityUid("Shop::Site", "x")),
+        ("context", HERE, function),
+        ("user_pools", {POOL: None}, {POOL: None}),
+        ("user_pools", {}, {}),
+        ("user_pools", [], []),
+        ("token_use", "id", ("id",)),
+        ("token_use", ["access"], ("access",)),
+        ("token_use", ["refresh"], ("refresh",)),
+        ("jwks_url", "https://idp/jwks", "https://idp/jwks"),
+        ("jwks_url", {POOL: "https://idp/jwks"}, {POOL: "https://idp/jwks"}),
+        ("jwks", {"keys": []}, {"keys": []}),
+        ("token_sources", ["a.Source"], ["a.Source"]),
+        ("token_revoked", function, function),
+        ("leeway", 1.5, 1.5),
+        ("principal_type", "Employee", "PhotoFlash::Employee"),
+        ("principal_type", "Hr::Employee", "Hr::Employee"),
+        ("group_type", "Team", "PhotoFlash::Team"),
+        ("anonymous_principal", 'Visitor::"anyone"', EntityUid("PhotoFlash::Visitor", "anyone")),
+        ("user_mode", "token", "token"),
+        ("user_id_field", "subject", "subject"),
+        ("user_resolver", HERE, function),
+        ("require_active_user", False, False),
+        ("permission_actions", {"a.b": "C", "a.d": {"object": "E"}}, {"a.b": "C", "a.d": {"object": "E"}}),
+        ("server_timing", True, True),
+    ],
+)
+def test_settings_are_read_live(name, value, expected):
+    """A setting that is overridden counts at once, and no longer afterwards."""
+    before = getattr(conf, name)
+    with override_settings(**{f"AVP_{name.upper()}": value}):
+        assert getattr(conf, name) == expected
+    assert getattr(conf, name) == before
+
+
+def test_policies_beside_the_settings(bare, tmp_path):
+    """Without the setting, ``policies`` beside ``BASE_DIR`` counts, as soon as it is there."""
+    bare.BASE_DIR = str(tmp_path)
+    assert conf.policies == ()
+
+    (tmp_path / "policies").mkdir()
+    assert conf.policies == (tmp_path / "policies",)
+
+    del bare.BASE_DIR
+    assert conf.policies == ()
+
+
+def test_server_timing_follows_debug(bare):
+    """The header is for development unless it is asked for."""
+    bare.DEBUG = True
+
+    assert conf.server_timing is True
+
+
+def test_settings_cannot_be_written():
+    """Settings are Django's; ours only reads them."""
+    with pytest.raises(AttributeError):
+        conf.engine = "x"
+
+
+# --- Issuers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("issuers", "expected"),
+    [
+        (None, {COGNITO: POOL, COGNITO_TOO: POOL}),
+        ({}, {COGNITO: POOL, COGNITO_TOO: POOL}),
+        ([], {COGNITO: POOL, COGNITO_TOO: POOL}),
+        (f"http://localhost:9229/{POOL}", {f"http://localhost:9229/{POOL}": POOL}),
+        ([f"https://a/{POOL}", f"https://b/{POOL}/"], {f"https://a/{POOL}": POOL, f"https://b/{POOL}/": POOL}),
+        ({POOL: "https://idp"}, {"https://idp": POOL}),
+        ({POOL: ["https://a", "https://b"]}, {"https://a": POOL, "https://b": POOL}),
+        ({POOL: []}, {COGNITO: POOL, COGNITO_TOO: POOL}),
+    ],
+)
+def test_issuers(settings, issuers, expected):
+    """Both of Cognito's issuers count for a pool, unless others are named for it."""
+    settings.AVP_ISSUERS = issuers
+
+    assert conf.issuers == expected
+
+
+def test_issuers_of_several_pools(settings):
+    """Each pool has its region's issuers; naming those of one leaves the others as they are."""
+    settings.AVP_USER_POOLS = {POOL: ["a"], GOV_POOL: ["b"]}
+    settings.AVP_ISSUERS = [f"http://localhost/{POOL}"]
+
+    assert conf.issuers == {
+        f"http://localhost/{POOL}": POOL,
+        f"https://cognito-idp.us-gov-west-1.amazonaws.com/{GOV_POOL}": GOV_POOL,
+        f"https://issuer-cognito-idp.us-gov-west-1.amazonaws.com/{GOV_POOL}": GOV_POOL,
+    }
+
+
+@pytest.mark.parametrize("issuers", ["http://localhost/local_1", ["https://idp"], {"local_1": "https://idp"}])
+def test_issuers_of_unknown_pools(settings, issuers):
+    """An issuer of a pool that is not accepted is a mistake, not something to pass over."""
+    settings.AVP_ISSUERS = issuers
+
+    with pytest.raises(ImproperlyConfigured, match=r"AVP_ISSUERS names the pool '.*', which AVP_USER_POOLS does not"):
+        _ = conf.issuers
+
+
+# --- What is wrong -------------------------------------------------------------------------------------------------
+
+
+def test_pools_are_needed(bare):
+    """The one setting that is required says what to write."""
+    for name in ("user_pools", "issuers"):
+        with pytest.raises(ImproperlyConfigured, match=r'AVP_USER_POOLS is missing\. .* \{"eu-west-1_AbCdEf123": \["'):
+            getattr(conf, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "cure"),
+    [
+        ("engine", function, "it must be the dotted path of an engine class"),
+        ("engine", None, "it must be the dotted path of an engine class"),
+        ("policies", 5, "it must be a directory or a list of directories"),
+        ("policies", [5], "it must be a directory or a list of directories"),
+        ("policies", {"a": 1}, "it must be a directory or a list of directories"),
+        ("namespace", None, "it must be the name of a Cedar namespace"),
+        ("policy_store_id", "nowhere.store", "cannot be imported (No module named 'nowhere'). Name a function by its"),
+        ("policy_store_id", 5, "it must be a function or the dotted path of one"),
+        ("on_policy_error", "deny", "it must be one of 'ignore', 'forbids', 'any'"),
+        ("on_policy_error", ["any"], "it must be one of 'ignore', 'forbids', 'any'"),
+        ("max_depth", "10", "it must be a number of levels"),
+        ("max_depth", -1, "it must be a number of levels"),
+        ("max_depth", True, "it must be a number of levels"),
+        ("max_depth", float("nan"), "it must be a number of levels"),
+        ("application", "Application", 'write Type::"id"'),
+        ("application", r'Site::"\q"', "is not an escape in Cedar"),
+        ("application", None, "it must be an entity id, such as"),
+        ("context", "nowhere.context", "cannot be imported (No module named 'nowhere'). Name a function by its dotted"),
+        ("context", "context", "cannot be imported"),
+        ("context", f"{HERE}s", "cannot be imported"),
+        ("context", f"{__name__}.HERE", "it must be a function or the dotted path of one"),
+        ("context", {"a": 1}, "it must be a function or the dotted path of one"),
+        ("user_pools", [POOL], "it must be a dict such as"),
+        ("user_pools", POOL, "it must be a dict such as"),
+        ("token_use", None, "it must be a tuple of"),
+        ("token_use", [1], "it must be a tuple of"),
+        ("issuers", 5, "it must be a list of issuers, or a dict of issuers by pool"),
+        ("issuers", [5], "it must be a list of issuers, or a dict of issuers by pool"),
+        ("issuers", {POOL: 5}, "it must be a list of issuers, or a dict of issuers by pool"),
+        ("jwks_url", ["https://idp"], "it must be a URL, or a dict of URLs by pool or issuer"),
+        ("token_revoked", "nowhere.revoked", "cannot be imported"),
+        ("leeway", "5", "it must be a number of seconds"),
+        ("leeway", -1, "it must be a number of seconds"),
+        ("principal_type", None, "it must be an entity type"),
+        ("group_type", 5, "it must be an entity type"),
+        ("anonymous_principal", "Visitor", 'write Type::"id"'),
+        ("anonymous_principal", 5, "it must be an entity id"),
+        ("user_mode", "models", "it must be one of 'model', 'token'"),
+        ("user_id_field", None, "it must be a field of the user model"),
+        ("user_resolver", "nowhere.resolve", "cannot be imported"),
+        ("require_active_user", "False", "it must be True or False"),
+        ("permission_actions", ["a.b"], "it must be a dict such as"),
+        ("permission_actions", {"a.b": ["C"]}, "it must be a dict such as"),
+        ("server_timing", 1, "it must be True or False"),
+    ],
+)
+def test_wrong_values_are_told(settings, name, value, cure):
+    """A value that a setting cannot have is told with the setting's name and the cure."""
+    setattr(settings, f"AVP_{name.upper()}", value)
+
+    with pytest.raises(ImproperlyConfigured) as caught:
+        getattr(conf, name)
+    assert str(caught.value).startswith(f"AVP_{name.upper()}")
+    assert cure in str(caught.value)

@@ -1,0 +1,528 @@
+"""The documentation is true: its code runs or compiles, its tables equal the code, its links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import cedarpy
+import jinja2
+import pytest
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.template import Engine
+
+import django_avp
+from django_avp.cedar import EntityUid
+from django_avp.conf import Settings, conf
+from django_avp.exceptions import PolicyError
+from django_avp.policies import load
+from example_project.photos.demo import ALBUMS
+from example_project.signin.personas import PERSONAS
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PAGES = [README, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+SOURCE = "\n".join(path.read_text() for path in sorted(Path(django_avp.__file__).parent.rglob("*.py")))
+
+LANGUAGES = {"cedar", "cedarschema", "console", "django", "html", "http", "jinja", "json", "python", "text"}
+# Read, and of use only to an engine that is not there yet.
+PLANNED = {"AVP_POLICY_STORE_ID"}
+# Defaults that are derived from something else, in words.
+DERIVED = {"AVP_POLICIES", "AVP_USER_POOLS", "AVP_ISSUERS", "AVP_SERVER_TIMING"}
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block, and the line before it."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    intro: str
+
+
+def blocks(page, *languages):
+    """The fenced blocks of a page, of some languages or of all."""
+    found, fence, intro = [], None, ""
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        if fence is not None:
+            if line == "```":
+                found.append(Block(page, fence[0], fence[1], "\n".join(fence[2]) + "\n", intro))
+                fence = None
+            else:
+                fence[2].append(line)
+        elif line.startswith("```"):
+            fence = (number + 1, line[3:], [])
+        elif line.strip():
+            intro = line
+    return [block for block in found if not languages or block.language in languages]
+
+
+def outside_of_blocks(page):
+    return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page):
+    """The ids that headings get where the page is shown."""
+    headings = re.findall(r"^#+ (.+)$", outside_of_blocks(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def rows(text):
+    """The cells of tables, without their heads."""
+    lines = re.findall(r"^\|(.+)\|$", text, re.MULTILINE)
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)] for line in lines if not line.startswith("---")]
+
+
+# Code
+
+
+@pages
+def test_blocks_name_their_language(page):
+    """Every block says what it is, in a word that these tests know."""
+    assert {block.language for block in blocks(page)} <= LANGUAGES
+
+
+@pages
+def test_python_compiles(page):
+    """Every Python block is Python, and what it imports from this package is there."""
+    for block in blocks(page, "python"):
+        tree = ast.parse(block.text, f"{page.name}:{block.line}")
+        compile(tree, f"{page.name}:{block.line}", "exec")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("django_avp"):
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, alias.name) for alias in node.names), block
+
+
+@pages
+def test_dotted_paths_exist(page):
+    """Every path into this package that a page names can be imported."""
+    for path in re.findall(r"[\"`](django_avp(?:\.\w+)+)[\"`]", page.read_text()):
+        module, _, name = path.rpartition(".")
+        is_other_name = path == "django_avp.audit" or re.fullmatch(r"django_avp\.[EW]\d\w+", path)
+        assert is_other_name or hasattr(importlib.import_module(module), name), path
+
+
+@pages
+def test_policies_and_schemas_parse(page):
+    """Every Cedar block is Cedar, and every policy in it has an id of its own."""
+    for block in blocks(page, "cedar"):
+        document = json.loads(cedarpy.policies_to_json_str(block.text))
+        policies = [*document["staticPolicies"].values(), *document["templates"].values()]
+        assert all(policy["annotations"]["id"] for policy in policies), block
+    for block in blocks(page, "cedarschema"):
+        cedarpy.Schema.from_str(block.text)
+
+
+@pages
+def test_templates_compile(page):
+    """Every template block is one."""
+    tags = "django_avp.templatetags.avp"
+    engine = Engine(libraries={"avp": tags}, builtins=[tags])
+    for block in blocks(page, "django"):
+        engine.from_string(block.text)
+    for block in blocks(page, "jinja"):
+        jinja2.Environment(autoescape=True).from_string(block.text)
+
+
+@pages
+def test_json_parses(page):
+    """Every JSON block is JSON."""
+    for block in blocks(page, "json"):
+        json.loads(block.text)
+
+
+def test_the_policies_page_is_one_working_set(tmp_path):
+    """Its policies, template and links load together and agree with its schema."""
+    page = DOCS / "policies.md"
+    (tmp_path / "all.cedar").write_text("\n".join(block.text for block in blocks(page, "cedar")))
+    (tmp_path / "schema.cedarschema").write_text(blocks(page, "cedarschema")[0].text)
+    (tmp_path / "template-links.json").write_text(blocks(page, "json")[0].text)
+
+    policies = load([tmp_path])
+
+    assert policies.schema is not None
+    assert not policies.warnings
+    assert "share-summer-with-bob" in policies.statements
+
+
+# Links
+
+
+@pages
+def test_links_lead_somewhere(page):
+    """Every link inside of the repository names a file that is there, and a heading in it."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", outside_of_blocks(page)):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.is_file(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_every_page_is_on_the_map():
+    """The README and the map of the documentation lead to every page."""
+    for page in DOCS.glob("*.md"):
+        assert page.name == "index.md" or f"({page.name})" in (DOCS / "index.md").read_text()
+        assert page.name == "index.md" or f"(docs/{page.name})" in README.read_text()
+
+
+# Facts
+
+
+def setting_names():
+    return {f"AVP_{name.upper()}" for name, value in vars(Settings).items() if isinstance(value, property)}
+
+
+def readme_settings():
+    return {row[0].strip("`"): row for row in rows(README.read_text()) if row[0].startswith("`AVP_")}
+
+
+def reference_settings():
+    """Name, type and default of each setting in the reference, as the README's table has them."""
+    sections = re.split(r"^### ", (DOCS / "settings.md").read_text(), flags=re.MULTILINE)[1:]
+    found = {}
+    for section in sections:
+        name, facts = re.match(r"(AVP_\w+)\n\nType (.+?)\.\n", section, re.DOTALL).groups()
+        kind, _, default = facts.partition(", default")
+        found[name] = [f"`{name}`", kind, default.strip(": ")]
+    return found
+
+
+@pytest.fixture
+def no_settings(settings):
+    """A site that sets nothing of ours."""
+    for name in dir(django_settings):
+        if name.startswith("AVP_"):
+            delattr(settings, name)
+    return settings
+
+
+@pytest.mark.parametrize("table", [readme_settings, reference_settings])
+def test_settings_are_all_there(table):
+    """The README and the reference describe every setting, and none that does not exist."""
+    assert table().keys() == setting_names() - PLANNED
+
+
+@pytest.mark.parametrize("table", [readme_settings, reference_settings])
+def test_defaults_are_the_codes(no_settings, table):
+    """A default in the documentation is what the code returns when nothing is set."""
+    for name, row in table().items():
+        if name not in DERIVED:
+            default = getattr(conf, name.removeprefix("AVP_").lower())
+            written = ast.literal_eval(row[2].strip("`"))
+            assert written == (str(default) if isinstance(default, EntityUid) else default), name
+
+
+@pytest.mark.parametrize("table", [readme_settings, reference_settings])
+def test_types_are_the_codes(no_settings, table):
+    """The type of a plain setting is the type of its default, or the one that the code declares."""
+    declared = {f"AVP_{name.upper()}": value for name, value in vars(Settings).items() if isinstance(value, property)}
+    for name, row in table().items():
+        kind = declared[name].fget.__annotations__["return"]
+        if kind in ("str", "int", "bool", "float"):
+            assert row[1] == f"`{kind}`", name
+        elif "Callable" in kind:
+            assert row[1].startswith("callable"), name
+
+
+def test_derived_defaults_are_what_the_words_say(no_settings, tmp_path):
+    """Policies are found beside BASE_DIR, pools are required, issuers follow from them, timing follows DEBUG."""
+    (tmp_path / "policies").mkdir()
+    no_settings.BASE_DIR = tmp_path
+    assert conf.policies == (tmp_path / "policies",)
+    with pytest.raises(ImproperlyConfigured):
+        _ = conf.user_pools
+    no_settings.AVP_USER_POOLS = {"eu-west-1_AbCdEf123": None}
+    assert len(conf.issuers) == 2
+    for debug in (True, False):
+        no_settings.DEBUG = debug
+        assert conf.server_timing is debug
+
+
+@pages
+def test_no_other_setting_is_mentioned(page):
+    """A name that looks like a setting is one."""
+    assert set(re.findall(r"\bAVP_[A-Z_]*[A-Z]\b", page.read_text())) <= setting_names()
+
+
+BROKEN = [
+    {},
+    {"a.cedar": '@id("x") permit (principal, action, resource) when { resource.title = "x" };'},
+    {"a.cedar": "permit (principal, action, resource"},
+    {"a.cedar": '@id("x") permit (principal, action, resource);\n@id("x") permit (principal, action, resource);'},
+    {"a.cedar": 'permit (principal, action, resource) when { unknown("x") };'},
+    {"a.cedar": "permit (principal, action, resource);", "schema.cedarschema": "entity User in [Grup];"},
+    {"schema.cedarschema": "entity User;", "more/schema.cedarschema": "entity User;"},
+    {
+        "a.cedar": '@id("x") permit (principal == ?principal, action, resource);',
+        "template-links.json": '[{"templateId": "y", "newId": "l", "values": {}}]',
+    },
+    {
+        "a.cedar": '@id("x") permit (principal == ?principal, action, resource);',
+        "template-links.json": '[{"templateId": "x", "newId": "l", "values": {}}]',
+    },
+]
+DISAGREEING = {
+    "schema.cedarschema": "entity User, Photo; action View appliesTo { principal: [User], resource: [Photo] };",
+    "a.cedar": 'permit (principal, action == Action::"View", resource) when { resource.title == "x" };\n'
+    'permit (principal, action == Action::"Veiw", resource);',
+}
+
+
+def load_files(directory, files):
+    directory.mkdir()
+    for name, text in files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(text)
+    return load([directory])
+
+
+def test_messages_about_policies_are_the_codes(tmp_path):
+    """Each message of the policies page is one that such a file really causes."""
+    messages = []
+    for number, files in enumerate(BROKEN):
+        with pytest.raises(PolicyError) as caught:
+            load_files(tmp_path / str(number), files)
+        messages.append(str(caught.value))
+    with pytest.raises(PolicyError) as caught:
+        load([tmp_path / "nowhere"])
+    messages += [str(caught.value), *load_files(tmp_path / "disagreeing", DISAGREEING).warnings]
+    table = (DOCS / "policies.md").read_text().partition("## What can be wrong")[2].partition("\n## ")[0]
+    told = [row[0].strip("`") for row in rows(table) if row[0].startswith("`")]
+    assert len(told) == len(BROKEN) + 3
+    for message in told:
+        parts = [part.strip() for part in re.split(r"^policies/[\w.-]+:(?:\d+:)?|…", message)]
+        assert any(all(part in one for part in parts) for one in messages), (message, messages)
+
+
+def test_messages_of_troubleshooting_are_the_codes():
+    """Each message that the page quotes stands in the package."""
+    section = (DOCS / "troubleshooting.md").read_text().partition("## Messages")[2]
+    quoted = re.findall(r"^\*\*`(?:This Photo|Photo)?(.+)`\*\*$", section, re.MULTILINE)
+    assert len(quoted) >= 5
+    for message in quoted:
+        assert message in SOURCE.replace('\\"', '"'), message
+
+
+def test_checks_are_all_explained():
+    """The page of system checks has each id of the code, once."""
+    explained = re.findall(r"^\| `(django_avp\.[EW]\d+)`", (DOCS / "checks.md").read_text(), re.MULTILINE)
+    assert sorted(explained) == sorted(set(re.findall(r'id="(django_avp\.[EW]\d+)"', SOURCE)))
+    mentioned = {check for page in PAGES for check in re.findall(r"\b[EW]\d{3}\b", page.read_text())}
+    assert {f"django_avp.{check}" for check in mentioned} == set(explained)
+
+
+def test_log_events_are_all_explained():
+    """The troubleshooting page has each event that the package logs, in order."""
+    explained = re.findall(r"^### (avp\.\w+)$", (DOCS / "troubleshooting.md").read_text(), re.MULTILINE)
+    assert explained == sorted(set(re.findall(r'"(avp\.[a-z_]+)"', SOURCE)))
+
+
+def codes_under(event):
+    section = (DOCS / "troubleshooting.md").read_text().partition(f"### {event}\n")[2].partition("\n### ")[0]
+    return {code for row in rows(section) for code in re.findall(r"`(\w+)`", row[0])}
+
+
+def test_token_codes_are_all_explained():
+    """Every code that a refused token may have is in the table."""
+    called = re.findall(r'(?:_invalid|Token\w*Error|KeySetUnavailableError)\(\s*"(\w+)"', SOURCE)
+    named = re.findall(r'^    "(\w+)": "[A-Z]', SOURCE, re.MULTILINE)
+    translated = re.findall(r'\(jwt\.\w+, "(\w+)"\)', SOURCE)
+    assert codes_under("avp.token_refused") == {*called, *named, *translated}
+
+
+def test_check_faults_are_all_explained():
+    """Every reason for which a check is not asked is in the table."""
+    assert codes_under("avp.check_refused") == set(re.findall(r'(?:WorldFault\(|fault = )"(\w+)"', SOURCE))
+
+
+def test_verdicts_and_causes_are_all_explained():
+    """Concepts names each verdict and each cause."""
+    text = (DOCS / "concepts.md").read_text()
+    values = re.findall(r'^    [A-Z_]+ = "(\w+)"$', SOURCE, re.MULTILINE)
+    assert values
+    assert all(f"`{value}`" in text for value in values)
+
+
+def test_supported_versions_are_those_of_the_package():
+    """The README names the Pythons and Djangos that the package declares."""
+    declared = re.findall(r"(?:Python :: 3|Django) ?:?:? ?(\.?\d[\d.]*)", (ROOT / "pyproject.toml").read_text())
+    section = README.read_text().partition("## Versions and tests")[2].partition("\n## ")[0]
+    assert declared
+    for version in declared:
+        assert (f"3{version}" if version.startswith(".") else version) in section
+
+
+def test_the_example_has_the_numbers_of_the_readme():
+    """The gallery asks its gate, three questions about each photo of a page and two about each album."""
+    page_size = int(re.search(r"paginate_by = (\d+)", (ROOT / "example_project/photos/views.py").read_text())[1])
+    text = README.read_text()
+    assert f"{page_size} photos and six albums, is {1 + 3 * page_size + 2 * len(ALBUMS)} checks in one round" in text
+    assert len(ALBUMS) == 6
+    assert len(PERSONAS) == 7
+    assert "one of seven people" in text
+
+
+# The five-minute start
+
+
+def section(page, heading):
+    """The text of one section."""
+    return page.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+class Start:
+    """The project of the five-minute start, typed as the README says, and what its commands print."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.outputs = []
+        """Pairs of what the README shows and what was printed."""
+        self.requests = []
+        self._token = ""
+        text = section(README, "Five-minute start")
+        for block in blocks(README):
+            if block.text in text:
+                self._follow(block)
+        responses = self.python("-c", CLIENT, input=json.dumps([request for request, _, _ in self.requests]))
+        for (_, pattern, shown), printed in zip(self.requests, json.loads(responses), strict=True):
+            lines = [line for line in printed.splitlines() if pattern in line]
+            self.outputs.append((shown, "\n".join(lines)))
+
+    def _follow(self, block):
+        name = re.match(r"(At the end of )?`([\w./-]+)`.*:$", block.intro)
+        if block.language == "console":
+            for command, shown in _commands(block.text):
+                self._run(command, shown)
+        elif name:
+            path = self.directory / name[2]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a" if name[1] else "w") as file:
+                file.write(block.text)
+
+    def _run(self, command, shown):
+        if command.startswith(("python -m venv", "pip install")) or command.endswith("runserver"):
+            return
+        if command.startswith("TOKEN=$("):
+            self._token = self.shell(command.removeprefix("TOKEN=$(").removesuffix(")")).strip()
+        elif command.startswith("curl"):
+            curl, _, pattern = command.partition(" | grep ")
+            self.requests.append((_request(curl.replace("$TOKEN", self._token)), pattern, shown))
+        else:
+            self.outputs.append((shown, self.shell(command).rstrip("\n")))
+
+    def shell(self, command):
+        """Run a command line in the project, with this Python first in the path."""
+        return self._subprocess(["sh", "-c", command])
+
+    def python(self, *arguments, input=None):
+        """Run this Python in the project."""
+        return self._subprocess([sys.executable, *arguments], input=input)
+
+    def _subprocess(self, command, input=None):
+        environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+        environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+        process = subprocess.run(  # noqa: S603 - the commands are the README's
+            command, cwd=self.directory, env=environment, input=input, capture_output=True, text=True, check=False
+        )
+        assert process.returncode == 0, (command, process.stdout, process.stderr)
+        return process.stdout
+
+
+CLIENT = """
+import json, os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "mysite.settings"
+import django
+django.setup()
+from django.test import Client
+client, printed = Client(SERVER_NAME="127.0.0.1"), []
+for request in json.load(sys.stdin):
+    response = getattr(client, request["method"])(request["path"], request["data"], headers=request["headers"])
+    head = "".join(f"{name}: {value}\\n" for name, value in response.headers.items())
+    printed.append(head if request["method"] == "head" else response.content.decode())
+print(json.dumps(printed))
+"""
+
+
+def _commands(text):
+    """The commands of a console block, each with the lines that are shown below it."""
+    found = re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
+    return [(command, shown.rstrip("\n")) for command, shown in found]
+
+
+def _request(curl):
+    """What a curl command sends."""
+    _, options, *words = shlex.split(curl)
+    request = {"method": "head" if "I" in options else "get", "headers": {}, "data": {}}
+    while len(words) > 1:
+        option, value, *words = words
+        if option == "-H":
+            name, _, text = value.partition(": ")
+            request["headers"][name] = text
+        else:
+            assert option == "-d"
+            request["method"], request["data"] = "post", dict([value.split("=", 1)])
+    return request | {"path": words[0].partition(":8000")[2]}
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """The project, made once."""
+    return Start(tmp_path_factory.mktemp("start"))
+
+
+def test_the_start_prints_what_the_readme_shows(start):
+    """Each command of the five-minute start runs, and prints what stands below it."""
+    assert len(start.requests) == 5
+    for shown, printed in start.outputs:
+        assert re.sub(r"dur=\d+\.\d", "dur=…", printed) == re.sub(r"dur=\d+\.\d", "dur=…", shown)
+
+
+def test_the_first_screen_is_a_part_of_the_start():
+    """What the README promises first is code, and a result, of the project that it builds later."""
+    readme = README.read_text()
+    later = section(README, "Five-minute start")
+    first = readme.partition("\n## ")[0]
+    shown = [block for block in blocks(README) if block.text in first]
+    assert len(shown) >= 5
+    for block in shown:
+        assert block.text in later.replace("<ul>{%", "\n<ul>{%") or block.language == "python", block
+        assert all(line in later for line in block.text.splitlines()), block
+
+
+def test_the_tests_of_the_testing_page_pass(start):
+    """The page's own tests run in the project of the start."""
+    block = next(block for block in blocks(DOCS / "testing.md", "python") if "photos/tests.py" in block.intro)
+    (start.directory / "photos" / "tests.py").write_text(block.text)
+    start.python("manage.py", "test", "--verbosity", "0")
+
+
+def test_the_formatter_of_the_troubleshooting_page_shows_fields(caplog, authorize):
+    """What an event is about is in the line, as the page has it."""
+    page = DOCS / "troubleshooting.md"
+    names = {}
+    exec(next(block.text for block in blocks(page, "python") if "Formatter" in block.text), names)  # noqa: S102
+    authorize("ann").can("EditPhotos", EntityUid("Application", "default"))
+    record = next(record for record in caplog.records if record.getMessage() == "avp.unknown_action")
+
+    line = names["Fields"]("%(levelname)s %(message)s").format(record)
+
+    shown, _, rest = blocks(page, "text")[0].text.partition("…")
+    assert rest
+    assert line.startswith(shown)
