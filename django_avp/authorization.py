@@ -173,9 +173,13 @@ class Authorization:
         """The same as :meth:`require`, to be awaited."""
         return self._enforce(await self.acan(action, resource, context), action, resource)
 
-    def forget(self, resource: Resource) -> None:
-        """Decide anew what is asked from now on, after a write: the resource is read from the database again."""
-        self._worlds.forget(self._resource_uid(resource))
+    def forget(self, resource: Resource = None) -> None:
+        """Decide anew what is asked from now on, after a write.
+
+        Everything is read from the database again, whatever instance is at hand: what hangs on the resource that was
+        written, and what it hangs on, may have changed with it. ``resource`` tells the reader which one that was.
+        """
+        self._worlds.forget()
         self._decisions.clear()
 
     # Deciding
@@ -299,9 +303,8 @@ class Authorization:
             raise TypeError(
                 f"A resource is a registered model instance, an EntityUid or None, not a {type(resource).__name__}."
             )
-        uid = registry.uid(resource)
-        self._worlds.see(uid, resource)
-        return uid
+        # The id it was first seen under: a form may have written another one onto the instance (rule A4).
+        return self._worlds.see(registry.uid(resource), resource)
 
     def _context_text(self, action: EntityUid, own: Mapping[str, Any] | None) -> str:
         if self._common is None:

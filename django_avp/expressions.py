@@ -8,7 +8,10 @@ __all__ = ["balanced", "calls_unknown"]
 
 
 def calls_unknown(node: object) -> bool:
-    """Whether an expression in Cedar's JSON format calls ``unknown``; Records and Sets may use the word as data."""
+    """Whether an expression in Cedar's JSON format calls ``unknown``.
+
+    A call has a list of arguments. A Record's field of that name has an expression, which is never a list itself.
+    """
     stack = [node]
     while stack:
         item = stack.pop()
@@ -17,7 +20,7 @@ def calls_unknown(node: object) -> bool:
         elif isinstance(item, dict):
             if isinstance(item.get("unknown"), list):
                 return True
-            stack.extend(item["Record"].values() if isinstance(item.get("Record"), dict) else item.values())
+            stack.extend(item.values())
     return False
 
 

@@ -132,8 +132,10 @@ def _ipv4(value: IPv4Address | IPv4Network) -> dict[str, Any]:
 def _ipv6(value: IPv6Address | IPv6Network) -> dict[str, Any]:
     if "%" in str(value):
         raise Unholdable("an IPv6 address with a scope")
-    # Cedar does not read ::ffff:1.2.3.4, as Python 3.13 writes it.
-    return extension("ip", value.exploded)
+    address = value.network_address if isinstance(value, IPv6Network) else value
+    _, slash, prefix = str(value).partition("/")
+    # Written here, because Cedar does not read ::ffff:1.2.3.4, as newer Pythons write it.
+    return extension("ip", f"{address.packed.hex(':', 2)}{slash}{prefix}")
 
 
 def _uid(value: EntityUid) -> dict[str, Any]:

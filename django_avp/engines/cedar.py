@@ -172,9 +172,10 @@ class _Evaluation:
         if result.decision is cedarpy.Decision.NoDecision:
             self._fault("avp.no_decision", check)
             return INVALID
-        errors = tuple(_policy_id(message, self._policies) for message in result.diagnostics.errors)
+        # In order, because Cedar's own order changes from one evaluation to the next.
+        errors = tuple(sorted(_policy_id(message, self._policies) for message in result.diagnostics.errors))
         self._errors.update(dict.fromkeys(errors))
-        reasons = tuple(result.diagnostics.reasons)
+        reasons = tuple(sorted(result.diagnostics.reasons))
         is_allowed = result.decision is cedarpy.Decision.Allow
         # A policy that cannot be told by its message may be a forbid.
         forbids = tuple(error for error in errors if error in self._policies.forbids or error == _UNKNOWN)

@@ -74,12 +74,10 @@ class Column:
                 yield EntityUid(self.target, entity_id(self.target_key, key)), row
 
     def targets(self, value: Any) -> tuple[EntityUid, ...]:
-        """The entities that a value names, each once."""
-        if self.target is None:
-            return ()
+        """The entities that a value of a reference names, each once."""
         items = value if self.is_set else [value]
         ids = {entity_id(self.target_key, item) for item in items if item is not None}
-        return tuple(EntityUid(self.target, item) for item in sorted(ids))
+        return tuple(EntityUid(str(self.target), item) for item in sorted(ids))
 
     def to_cedar(self, value: Any) -> Any:
         """The value in Cedar's JSON format.

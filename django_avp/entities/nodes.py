@@ -118,7 +118,7 @@ class Nodes:
         for column in row.plan.attributes:
             _put(attributes, column.name, column.to_cedar, row.values[column])
             # Cedar cannot look into a Set: its members need not exist.
-            if column.name in attributes and not column.is_set:
+            if column.target and not column.is_set:
                 references[column.name,] = column.targets(row.values[column])
         for name, method in definition.computed.items():
             found: dict[Path, Targets] = {}

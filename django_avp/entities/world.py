@@ -52,8 +52,8 @@ class Worlds:
         """Take a snapshot of an instance unless it was seen before, and return the id that it had then."""
         return self._nodes.see(uid, instance)
 
-    def forget(self, uid: EntityUid | None = None) -> None:
-        """Read everything from the database from now on, for what else was loaded may be derived from ``uid``."""
+    def forget(self) -> None:
+        """Read everything from the database from now on: what was loaded may be derived from what was written."""
         self._nodes.forget()
 
     def build(self, starts: Mapping[Any, Iterable[Start]], references: References) -> dict[Any, World]:
