@@ -280,7 +280,7 @@ FILL = "the values do not fill the slots of the template."
 @pytest.mark.parametrize(
     ("links", "message"),
     [
-        ('[\n{"templateId": "shared",\n}]', f"3: not JSON: Expecting property name enclosed in double quotes. {WRITE}"),
+        ('[\n{"templateId": "shared"\n"newId"}]', f"3: not JSON: Expecting ',' delimiter. {WRITE}"),
         ("", f"1: not JSON: Expecting value. {WRITE}"),
         ({}, f"1: not a list of template links. {WRITE}"),
         ([1], f"1: not a list of template links. {WRITE}"),

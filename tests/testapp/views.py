@@ -25,7 +25,9 @@ class PhotoList(ActionRequiredMixin, ListView):
     """Gated on the application; its buttons join the gate's round."""
 
     action_required = "ListPhotos"
-    queryset = Photo.objects.select_related("owner", "album__account", "album__owner").prefetch_related("tags").order_by("pk")
+    queryset = (
+        Photo.objects.select_related("owner", "album__account", "album__owner").prefetch_related("tags").order_by("pk")
+    )
     template_name = "gallery.html"
 
     def get_queryset(self):
