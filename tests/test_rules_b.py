@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
 from django.template import RequestContext, Template
 
@@ -102,13 +103,16 @@ def test_b4_a_superuser_is_not_let_through(make_client, superuser, photo):
 
 
 def test_b4_has_perm_adds_what_django_adds_and_nothing_after_a_forbid(authorize, photo, settings):
-    """Superusers pass before any backend is asked; others are stopped by a forbid."""
-    settings.AVP_PERMISSION_ACTIONS = {"testapp.change_photo": "EditPhoto"}
-    suspended = authorize("ann", "suspended").user
+    """Another backend may grant what no policy permits; after a forbid none is asked. Superusers pass before any."""
+    settings.AVP_PERMISSION_ACTIONS = {"testapp.change_photo": "Moderate"}
+    free, suspended = authorize("bob").user, authorize("ann", "suspended").user
+    for user in (free, suspended):
+        user.user_permissions.add(Permission.objects.get(codename="change_photo"))
 
-    assert not suspended.has_perm("testapp.change_photo", photo)
+    assert free.has_perm("testapp.change_photo")
+    assert not suspended.has_perm("testapp.change_photo")
     suspended.is_superuser = True
-    assert suspended.has_perm("testapp.change_photo", photo)
+    assert suspended.has_perm("testapp.change_photo")
 
 
 def test_b5_the_backend_asks_only_what_it_should(authorize, photo, settings):

@@ -163,10 +163,12 @@ def test_c4_a_pair_is_never_mixed_across_sources(settings, mint):
     assert identity._access_token is None
 
 
-@pytest.mark.parametrize("middleware", [[], ["site"]])
-def test_c5_nobody_gets_somebody_elses_page(settings, make_client, middleware):
-    """Neither cache_page nor the site-wide cache keeps a page of decisions."""
-    if middleware:
+@pytest.mark.parametrize("is_site_wide", [False, True])
+@pytest.mark.parametrize("source", ["header", "cookie"])
+def test_c5_nobody_gets_somebody_elses_page(settings, mint, is_site_wide, source):
+    """Neither cache_page nor the site-wide cache keeps a page of decisions, however the token comes."""
+    settings.AVP_TOKEN_SOURCES = [HEADER, COOKIE]
+    if is_site_wide:
         settings.MIDDLEWARE = [
             "django.middleware.cache.UpdateCacheMiddleware",
             *settings.MIDDLEWARE,
@@ -174,8 +176,15 @@ def test_c5_nobody_gets_somebody_elses_page(settings, make_client, middleware):
         ]
     cache.clear()
 
-    assert make_client("mona", "moderators").get("/cached/").content == b"True"
-    assert make_client("ann").get("/cached/").content == b"False"
+    def page(*groups):
+        token = mint.id_token(sub="ann", groups=groups)
+        client = Client(headers=bearer(token) if source == "header" else {})
+        client.cookies["id_token" if source == "cookie" else "other"] = token
+        return client.get("/cached/").content
+
+    assert page("moderators") == b"True"
+    assert page() == b"False"
+    assert page("moderators") == b"True"
     response = Client().get("/cached/")
     assert response.content == b"False"
     assert "private" in response.headers["Cache-Control"]

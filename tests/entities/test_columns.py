@@ -16,6 +16,7 @@ from django_avp.entities.columns import conforming
 from django_avp.entities.registry import Registry, registry
 from django_avp.entities.world import Worlds
 from django_avp.references import References
+from tests.conftest import sqlite_only
 from tests.testapp.models import Account, Album, Badge, Comment, Document, Draft, Folder, Photo, Remark, Report, Tag
 
 pytestmark = pytest.mark.django_db
@@ -85,6 +86,7 @@ def test_a_column_maps_by_its_kind_however_it_was_loaded(attributes, field, valu
         assert attributes(resource)[field] == expected
 
 
+@sqlite_only
 @pytest.mark.parametrize(("field", "value"), UNHOLDABLE)
 def test_what_cedar_cannot_hold_is_absent(attributes, field, value):
     """NULL, NUL, places and digits beyond Cedar's, and no addresses leave the attribute out."""

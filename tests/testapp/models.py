@@ -13,7 +13,7 @@ class Account(models.Model):
     """The top of the hierarchy."""
 
     name = models.CharField(max_length=100)
-    slug = models.SlugField(unique=True)
+    slug = models.SlugField(max_length=612, unique=True)
 
 
 class VisibleAlbums(models.Manager["Album"]):
