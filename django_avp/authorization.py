@@ -238,7 +238,7 @@ class Authorization:
         }
         worlds = self._worlds.build(starts, references)
         sound = tuple(check for check in checks if self._is_sound(check, worlds[check].fault, identity))
-        self._decisions.update((check, INVALID) for check in checks if check not in sound)
+        self._decisions.update(dict.fromkeys(set(checks).difference(sound), INVALID))
         batch = Batch(identity, sound, tuple(worlds[check].entities for check in sound), self.store())
         return batch if sound else None
 

@@ -23,6 +23,7 @@ from django_avp.schema import Schema
 
 __all__ = ["Policies", "Statement", "fingerprint", "load", "statements"]
 
+_FIRST_POLICY = "for policy `policy0`, "
 _EMPTY: Mapping[str, Any] = {"staticPolicies": {}, "templates": {}, "templateLinks": []}
 _TOO_DEEP = "nested too deeply for Cedar's JSON format. Split the policy into several."
 _BAD_LINK = (
@@ -176,7 +177,8 @@ class _Parsed:
         for statement in self.statements.values():
             if statement.path.suffix == ".cedar":
                 for error in cedarpy.validate_policies(statement.text, schema.handle).errors:
-                    yield f"{statement.place}: {error.error}"
+                    # Statements are validated one by one, so the name that cedarpy gives a policy tells nothing.
+                    yield f"{statement.place}: {error.error.removeprefix(_FIRST_POLICY)}"
 
 
 def _parse(statement: Statement) -> tuple[str, dict[str, Any]]:
