@@ -190,20 +190,23 @@ def _replace_user(request: HttpRequest, authorization: Authorization) -> None:
     def load() -> Any:
         # What shows a token's user is as personal as a decision.
         authorization.mark_used()
-        return authorization.user or _anonymous_user(authorization)
+        return _acting_user(authorization, authorization.user)
 
     async def aload() -> Any:
         authorization.mark_used()
-        return await authorization.auser() or _anonymous_user(authorization)
+        return _acting_user(authorization, await authorization.auser())
 
     request.user = SimpleLazyObject(load)  # type: ignore[assignment]
     request.auser = aload
 
 
-def _anonymous_user(authorization: Authorization) -> AnonymousUser:
-    user = AnonymousUser()
-    user.avp = authorization  # type: ignore[attr-defined]
-    return user
+def _acting_user(authorization: Authorization, user: Any) -> Any:
+    """The user, or nobody: a deactivated one is not signed in, as in a session of Django's (rule B6)."""
+    if user is not None and (user.is_active or not conf.require_active_user):
+        return user
+    anonymous = AnonymousUser()
+    anonymous.avp = authorization  # type: ignore[attr-defined]
+    return anonymous
 
 
 def _attach_to_user(request: HttpRequest, authorization: Authorization) -> None:

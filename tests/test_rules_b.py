@@ -150,6 +150,7 @@ def test_b6_a_deactivated_user_does_not_pass_on_a_living_token(make_client, auth
     get_user_model().objects.update(is_active=False)
 
     assert client.get(f"/photos/{photo.pk}/edit/").status_code == 403
+    assert client.get("/open/").content == b"hello nobody", "nor a view that asks only who is signed in"
     assert authorize("ann").can("EditPhoto", photo).cause is Cause.INACTIVE
     settings.AVP_PERMISSION_ACTIONS = {"testapp.change_photo": "EditPhoto"}
     with pytest.raises(PermissionDenied):
@@ -165,6 +166,7 @@ def test_b6_costs_one_query_and_can_be_switched_off(make_client, photo, settings
 
     settings.AVP_REQUIRE_ACTIVE_USER = False
     assert client.get(f"/photos/{photo.pk}/edit/").status_code == 200
+    assert client.get("/open/").content != b"hello nobody"
 
 
 def test_b6_a_token_without_a_user_does_not_pass(make_client, photo, settings):
