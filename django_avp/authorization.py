@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from threading import RLock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,18 +14,18 @@ from django.db import models
 
 from django_avp.cedar import INACTIVE, INVALID, UNAVAILABLE, UNIDENTIFIED, Cause, Check, Decision, EntityUid
 from django_avp.conf import conf
-from django_avp.contexts import CheckContext
 from django_avp.engines.base import Batch
 from django_avp.entities import registry
-from django_avp.entities.world import MAX_ANCESTORS, Start, Worlds
+from django_avp.entities.world import MAX_ANCESTORS, Worlds
 from django_avp.exceptions import ActionDenied, AuthorizationUnavailable, AvpError, KeySetUnavailableError, TokenError
 from django_avp.identity import Identity
+from django_avp.questions import Action, Questions, Resource
 from django_avp.references import EVERYTHING
 from django_avp.rounds import Round, fitting, unavailable, write_audit
 from django_avp.runtime import runtime
 from django_avp.signals import decisions_made
 from django_avp.users import resolve_user
-from django_avp.values import Unholdable, to_json
+from django_avp.values import Unholdable
 from django_avp.vocabulary import action_uid
 
 if TYPE_CHECKING:
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Authorization", "Resource"]
 
 logger = logging.getLogger("django_avp")
-
-Action = str | EntityUid
-Resource = models.Model | EntityUid | None
-"""A registered model instance, an entity id, or ``None`` for the application."""
 
 
 class Answer(Awaitable[Decision]):
@@ -90,9 +87,9 @@ class Authorization:
         self._worlds = Worlds(registry)
         self._pending: dict[Check, None] = {}
         self._decisions: dict[Check, Decision] = {}
-        self._starts: dict[str, tuple[Start, ...]] = {}
-        self._common_values: Mapping[str, Any] | None = None
-        self._common: CheckContext | None = None
+        self._common_context: Mapping[str, Any] | None = None
+        self._questions = Questions(self._worlds, lambda: self.schema)
+        self._deciding = RLock()
         self._user: Any = _UNRESOLVED
 
     def __repr__(self) -> str:
@@ -186,6 +183,11 @@ class Authorization:
 
     def decide(self) -> None:
         """Decide all that was collected, now and in one round. Reads do this by themselves."""
+        # Threads may share a request; one that finds its check taken by another waits for the decision.
+        with self._deciding:
+            self._decide()
+
+    def _decide(self) -> None:
         checks = self._take()
         batch = self._prepare(checks) if checks else None
         if batch is None:
@@ -233,10 +235,7 @@ class Authorization:
             return None
         references = policies.references if policies else EVERYTHING
         named = tuple((uid, uid, ()) for uid in references.named_entities())
-        starts = {
-            check: ((check.resource, "resource", ()), *self._starts.get(check.context, ()), *named) for check in checks
-        }
-        worlds = self._worlds.build(starts, references)
+        worlds = self._worlds.build({check: (*self._questions.starts(check), *named) for check in checks}, references)
         sound = tuple(check for check in checks if self._is_sound(check, worlds[check].fault, identity))
         self._decisions.update(dict.fromkeys(set(checks).difference(sound), INVALID))
         batch = Batch(identity, sound, tuple(worlds[check].entities for check in sound), self.store())
@@ -283,51 +282,25 @@ class Authorization:
 
     def _collected(self, action: Action, resource: Resource, context: Mapping[str, Any] | None) -> Check | None:
         self.mark_used()
-        self._load_context()
-        uid = action_uid(action)
         try:
-            check = Check(uid, self._resource_uid(resource), self._context_text(uid, context))
+            check = self._questions.check(action, resource, context, self._load_context())
         except Unholdable:
-            logger.error("avp.context_refused", extra={"action": uid.id})
+            logger.error("avp.context_refused", extra={"action": str(action)})
             return None
         if check not in self._decisions:
             self._pending[check] = None
         return check
 
-    def _resource_uid(self, resource: Resource) -> EntityUid:
-        if resource is None:
-            return conf.application
-        if isinstance(resource, EntityUid):
-            return resource.in_namespace(conf.namespace)
-        if not isinstance(resource, models.Model):
-            raise TypeError(
-                f"A resource is a registered model instance, an EntityUid or None, not a {type(resource).__name__}."
-            )
-        # The id it was first seen under: a form may have written another one onto the instance (rule A4).
-        return self._worlds.see(registry.uid(resource), resource)
-
-    def _context_text(self, action: EntityUid, own: Mapping[str, Any] | None) -> str:
-        if self._common is None:
-            self._common = CheckContext.of(self._common_values or {})
-        record, starts = self._common.record, self._common.starts
-        schema = self.schema if record else None
-        if schema is not None and action in schema.actions:
-            record = schema.actions[action].context.project(record)
-        if own:
-            given = CheckContext.of(own)
-            record, starts = {**record, **given.record}, (*starts, *given.starts)
-        text = to_json(record)
-        self._starts[text] = starts
-        return text
-
-    def _load_context(self) -> None:
-        if self._common_values is None:
+    def _load_context(self) -> Mapping[str, Any]:
+        if self._common_context is None:
             function = conf.context
             of_request = function(self._request) if function and self._request is not None else {}
-            self._common_values = {**of_request, **self._context}
+            self._common_context = {**of_request, **self._context}
+        return self._common_context
 
     async def _aload_context(self) -> None:
-        if self._common_values is None:
+        # AVP_CONTEXT may ask the database.
+        if self._common_context is None:
             await sync_to_async(self._load_context)()
 
     # Who and where
@@ -398,7 +371,7 @@ class Authorization:
             return decision
         if decision.cause is Cause.UNAVAILABLE:
             raise AuthorizationUnavailable
-        raise ActionDenied(Check(action_uid(action), self._resource_uid(resource)), decision)
+        raise ActionDenied(Check(action_uid(action), self._questions.resource_uid(resource)), decision)
 
     def __reduce__(self) -> tuple[Callable[[], Authorization], tuple[()]]:
         # A pickled user would carry the token along: what comes back denies (rule C8).

@@ -20,7 +20,7 @@ LAYERS = [
     {"schema"},
     {"policies", "identity", "entities"},
     {"engines.base", "users"},
-    {"engines", "engines.cedar", "runtime", "reporting", "contexts", "rounds"},
+    {"engines", "engines.cedar", "runtime", "reporting", "questions", "rounds"},
     {"authorization"},
     {"gates", "templating", "responses"},
     {"backends", "middleware", "decorators", "mixins", "templatetags", "jinja2", "testing", "receivers", "http"},

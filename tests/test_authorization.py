@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
@@ -515,6 +517,29 @@ def test_a_closed_authorization_denies_what_it_had_decided(authorize, photo):
 
     assert not authorization.can("EditPhoto", photo)
     assert authorization.user is None
+
+
+def test_threads_of_a_request_share_a_round(settings):
+    """One that finds its check taken by another waits for the decision."""
+    settings.AVP_USER_MODE = "token"
+    asked, answered = threading.Event(), threading.Event()
+
+    class Slow(CountingEngine):
+        def decide(self, batch):
+            asked.set()
+            answered.wait(timeout=30)
+            return super().decide(batch)
+
+    with runtime.use_engine(Slow()) as slow, ThreadPoolExecutor(2) as pool:
+        authorization = Authorization(Identity.from_claims({"sub": "mona", "cognito:groups": ["moderators"]}))
+        first = pool.submit(authorization.can, "Moderate")
+        asked.wait(timeout=30)
+        second = pool.submit(authorization.can, "Moderate")
+        answered.set()
+
+        assert first.result(timeout=30)
+        assert second.result(timeout=30)
+    assert len(slow.batches) <= 2
 
 
 def test_the_async_twins_answer_the_same(authorize, photo):
