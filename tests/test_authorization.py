@@ -539,7 +539,7 @@ def test_threads_of_a_request_share_a_round(settings):
 
         assert first.result(timeout=30)
         assert second.result(timeout=30)
-    assert len(slow.batches) <= 2
+    assert len(slow.batches) == 1
 
 
 def test_the_async_twins_answer_the_same(authorize, photo):
