@@ -1,4 +1,4 @@
-"""Rules A6 to A9 of soundness: no forged entities, projection, silence about data, and AVP's limits, end to end."""
+"""Rules A6 to A9 of docs/rules.md: no forged entities, projection, silence about data, and AVP's limits, end to end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules B of the soundness contract: what an answer means."""
+"""Rules B of docs/rules.md: what an answer means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules B1 and B2 of soundness, from the engine's answer to what a page reads."""
+"""Rules B1 and B2 of docs/rules.md, from the engine's answer to what a page reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules C of the soundness contract: tokens, sessions and browsers."""
+"""Rules C of docs/rules.md: tokens, sessions and browsers."""
 
 from __future__ import annotations
 
