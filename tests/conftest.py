@@ -11,6 +11,8 @@ from django_avp.authorization import Authorization
 from django_avp.identity import Identity
 from django_avp.runtime import runtime
 from django_avp.testing.tokens import TokenMint
+from tests.site_engines import CountingEngine
+from tests.testapp.models import Photo
 
 POOL = "eu-west-1_AbCdEf123"
 
@@ -84,3 +86,16 @@ def authorize(db):
         return Authorization(identity)
 
     return make
+
+
+@pytest.fixture
+def photo(user):
+    """A photo of ann's."""
+    return Photo.objects.create(title="dawn", owner=user("ann"))
+
+
+@pytest.fixture
+def engine():
+    """The engine of the test, counted."""
+    with runtime.use_engine(CountingEngine()) as counting:
+        yield counting

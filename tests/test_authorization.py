@@ -23,50 +23,10 @@ from django_avp.http import HttpRequest
 from django_avp.identity import Identity
 from django_avp.runtime import runtime
 from django_avp.signals import decisions_made
+from tests.site_engines import BrokenEngine, CountingEngine, OddEngine
 from tests.testapp.models import Account, Album, Note, Photo
 
 pytestmark = pytest.mark.django_db
-
-
-class CountingEngine(CedarEngine):
-    """Cedar that keeps the batches it was asked."""
-
-    def __init__(self):
-        super().__init__()
-        self.batches = []
-
-    def decide(self, batch):
-        self.batches.append(batch)
-        return super().decide(batch)
-
-
-class BrokenEngine(CedarEngine):
-    """An engine that cannot be reached."""
-
-    def decide(self, batch):
-        raise AuthorizationUnavailable
-
-
-class OddEngine(CedarEngine):
-    """An engine whose answers are given to it."""
-
-    answers = ()
-
-    def decide(self, batch):
-        return self.answers
-
-
-@pytest.fixture
-def engine():
-    """The engine of the block, counted."""
-    with runtime.use_engine(CountingEngine()) as counting:
-        yield counting
-
-
-@pytest.fixture
-def photo(user):
-    """A photo of ann's."""
-    return Photo.objects.create(title="dawn", owner=user("ann"))
 
 
 def test_a_permitted_check_tells_its_policy(authorize, photo):

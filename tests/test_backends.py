@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django_avp.backends import VerifiedPermissionsBackend
 from django_avp.cedar import EntityUid
 from django_avp.runtime import runtime
-from tests.test_authorization import BrokenEngine, CountingEngine
+from tests.site_engines import BrokenEngine
 from tests.testapp.models import Note, Photo
 
 pytestmark = pytest.mark.django_db
@@ -27,19 +27,6 @@ ACTIONS = {
 def mapped(settings):
     """Map Django's permissions to actions."""
     settings.AVP_PERMISSION_ACTIONS = ACTIONS
-
-
-@pytest.fixture
-def engine():
-    """The engine, counted."""
-    with runtime.use_engine(CountingEngine()) as counting:
-        yield counting
-
-
-@pytest.fixture
-def photo(user):
-    """A photo of ann's."""
-    return Photo.objects.create(title="dawn", owner=user("ann"))
 
 
 def grant(user, codename):

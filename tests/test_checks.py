@@ -116,7 +116,7 @@ def test_token_mode_needs_no_user_model(settings):
 def test_another_engine_needs_no_policy_files(settings):
     """They are checked where they are there."""
     settings.AVP_POLICIES = []
-    settings.AVP_ENGINE = "tests.test_authorization.BrokenEngine"
+    settings.AVP_ENGINE = "tests.site_engines.BrokenEngine"
 
     assert found() == {}
 

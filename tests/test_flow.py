@@ -15,8 +15,6 @@ from django.test import AsyncRequestFactory, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from django_avp.middleware import AuthorizationMiddleware
-from django_avp.runtime import runtime
-from tests.test_authorization import CountingEngine
 from tests.testapp.models import Account, Album, Photo, Tag
 from tests.testapp.views import BUTTONS, PhotoList
 
@@ -40,13 +38,6 @@ def photos(user):
     for row in rows:
         row.tags.add(Tag.objects.get_or_create(name=f"tag {row.pk % 4}")[0])
     return rows
-
-
-@pytest.fixture
-def engine():
-    """The engine, counted."""
-    with runtime.use_engine(CountingEngine()) as counting:
-        yield counting
 
 
 def expected(photos, sub, *, moderator=False):

@@ -14,16 +14,10 @@ from django_avp.decorators import action_required
 from django_avp.identity import Identity
 from django_avp.mixins import ActionRequiredMixin
 from django_avp.runtime import runtime
-from tests.test_authorization import BrokenEngine
+from tests.site_engines import BrokenEngine
 from tests.testapp.models import Photo
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def photo(user):
-    """A photo of ann's."""
-    return Photo.objects.create(title="dawn", owner=user("ann"))
 
 
 @pytest.fixture

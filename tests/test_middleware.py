@@ -11,7 +11,6 @@ from django.test import AsyncClient, Client
 
 from django_avp.exceptions import PolicyError, TokenExpiredError, TokenForeignError, TokenInvalidError
 from django_avp.middleware import AuthorizationMiddleware
-from tests.testapp.models import Photo
 
 pytestmark = pytest.mark.django_db
 
@@ -23,12 +22,6 @@ SESSION = "django_avp.tokens.sources.Session"
 
 def bearer(token):
     return {"Authorization": f"Bearer {token}"}
-
-
-@pytest.fixture
-def photo(user):
-    """A photo of ann's."""
-    return Photo.objects.create(title="dawn", owner=user("ann"))
 
 
 def test_a_token_identifies_a_user(make_client):

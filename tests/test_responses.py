@@ -8,7 +8,7 @@ from django.test import Client
 from django_avp.exceptions import AvpError
 from django_avp.responses import answer
 from django_avp.runtime import runtime
-from tests.test_authorization import BrokenEngine
+from tests.site_engines import BrokenEngine
 
 pytestmark = pytest.mark.django_db
 

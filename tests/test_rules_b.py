@@ -12,18 +12,12 @@ from django.template import RequestContext, Template
 from django_avp.backends import VerifiedPermissionsBackend
 from django_avp.cedar import Cause, Decision, Verdict
 from django_avp.runtime import runtime
-from tests.test_authorization import BrokenEngine, CountingEngine
+from tests.site_engines import BrokenEngine, CountingEngine
 from tests.testapp.models import Photo
 
 pytestmark = pytest.mark.django_db
 
 TAG = '{% load avp %}{% can "EditPhoto" photo %}yes{% endcan %}'
-
-
-@pytest.fixture
-def photo(user):
-    """A photo of ann's."""
-    return Photo.objects.create(title="dawn", owner=user("ann"))
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from django_avp.identity import Identity
 from django_avp.reporting import exception_reporter_filter
 from django_avp.runtime import runtime
 from django_avp.tokens.verifier import TokenVerifier
-from tests.testapp.models import Photo
 
 pytestmark = pytest.mark.django_db
 
@@ -30,12 +29,6 @@ COOKIE = ("django_avp.tokens.sources.Cookie", {})
 SESSION = "django_avp.tokens.sources.Session"
 HEADER = "django_avp.tokens.sources.AuthorizationHeader"
 PAGE = {"Accept": "text/html"}
-
-
-@pytest.fixture
-def photo(user):
-    """A photo of ann's."""
-    return Photo.objects.create(title="dawn", owner=user("ann"))
 
 
 @pytest.fixture

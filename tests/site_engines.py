@@ -1,0 +1,34 @@
+"""Engines of the test site: one that counts, one that is down, and one that answers what it is told."""
+
+from __future__ import annotations
+
+from django_avp.engines.cedar import CedarEngine
+from django_avp.exceptions import AuthorizationUnavailable
+
+
+class CountingEngine(CedarEngine):
+    """Cedar that keeps the batches it was asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def decide(self, batch):
+        self.batches.append(batch)
+        return super().decide(batch)
+
+
+class BrokenEngine(CedarEngine):
+    """An engine that cannot be reached."""
+
+    def decide(self, batch):
+        raise AuthorizationUnavailable
+
+
+class OddEngine(CedarEngine):
+    """An engine whose answers are given to it."""
+
+    answers = ()
+
+    def decide(self, batch):
+        return self.answers
