@@ -14,7 +14,7 @@ from django.db import models
 
 from django_avp.cedar import INACTIVE, INVALID, UNAVAILABLE, UNIDENTIFIED, Cause, Check, Decision, EntityUid
 from django_avp.conf import conf
-from django_avp.engines.base import Batch
+from django_avp.engines.base import Batch, PolicyEngine
 from django_avp.entities import registry
 from django_avp.entities.world import MAX_ANCESTORS, Worlds
 from django_avp.exceptions import ActionDenied, AuthorizationUnavailable, AvpError, KeySetUnavailableError, TokenError
@@ -339,7 +339,8 @@ class Authorization:
         Raises:
             AvpError: the engine cannot tell now.
         """
-        return runtime.engine.policies(self.store())
+        engine = runtime.engine
+        return engine.policies(self.store()) if isinstance(engine, PolicyEngine) else None
 
     @property
     def schema(self) -> Schema | None:

@@ -267,6 +267,23 @@ def test_policies_that_cannot_be_known_follow_every_reference(authorize, photo):
     }
 
 
+def test_an_engine_is_what_decides(authorize, photo):
+    """Two methods are enough; of policies that are not known, nothing is taken for granted."""
+
+    class Plain:
+        def decide(self, batch):
+            return [Decision(Verdict.PERMITTED)] * len(batch.checks)
+
+        async def adecide(self, batch):
+            return self.decide(batch)
+
+    with runtime.use_engine(Plain()):
+        authorization = authorize("ann")
+        assert authorization.can("EditPhoto", photo)
+        assert authorization.schema is None
+        assert async_to_sync(authorization.arequire)("DeletePhoto", photo)
+
+
 def test_an_engine_that_cannot_tell_its_policies_is_down(authorize, photo):
     """The world of a check cannot be built without them."""
 

@@ -20,15 +20,11 @@ from django_avp.tokens.verifier import TokenVerifier
 class SlowEngine:
     """Counts how often it is built."""
 
-    in_process = True
     built: list[SlowEngine] = []  # noqa: RUF012
 
     def __init__(self):
         time.sleep(0.05)
         self.built.append(self)
-
-    def policies(self, store):
-        return None
 
     def decide(self, batch):
         return Decisions([INVALID] * len(batch.checks))

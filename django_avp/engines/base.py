@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from django_avp.cedar import Check, Decision, Entity
 from django_avp.identity import Identity
@@ -12,7 +12,7 @@ from django_avp.identity import Identity
 if TYPE_CHECKING:
     from django_avp.policies import Policies
 
-__all__ = ["Batch", "Decisions", "Engine"]
+__all__ = ["Batch", "Decisions", "Engine", "PolicyEngine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,6 @@ class Decisions(tuple[Decision, ...]):
 class Engine(Protocol):
     """Decides batches. One instance serves a whole process, from many threads and tasks at once."""
 
-    in_process: bool
-    """Whether :meth:`decide` answers without waiting for a network."""
-
-    def policies(self, store: str | None) -> Policies | None:
-        """The policies and the schema that decide, where the engine knows them."""
-
     def decide(self, batch: Batch) -> Sequence[Decision]:
         """Decide every check of the batch.
 
@@ -66,3 +60,11 @@ class Engine(Protocol):
 
     async def adecide(self, batch: Batch) -> Sequence[Decision]:
         """Decide every check of the batch without blocking the event loop."""
+
+
+@runtime_checkable
+class PolicyEngine(Engine, Protocol):
+    """An engine that knows what it decides by. Of another one, every reference of an entity may be needed."""
+
+    def policies(self, store: str | None) -> Policies | None:
+        """The policies and the schema that decide for a store, where they are known."""

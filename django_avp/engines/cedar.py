@@ -36,8 +36,6 @@ class CedarEngine:
         PolicyError: a policy file or the schema cannot be used.
     """
 
-    in_process = True
-
     def __init__(self) -> None:
         self._loaded = _load()
 

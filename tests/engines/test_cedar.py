@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from django_avp.cedar import INVALID, UNAVAILABLE, Cause, Check, Entity, EntityUid, Verdict
-from django_avp.engines.base import Decisions
+from django_avp.engines.base import Decisions, PolicyEngine
 from django_avp.engines.cedar import CedarEngine, _policy_id, evaluate
 from django_avp.exceptions import PolicyError
 from django_avp.identity import Identity
@@ -373,7 +373,7 @@ def test_engine_decides_the_settings_policies(directory):
     engine = CedarEngine()
     decisions = engine.decide(batch((check(), [entity(1, public=True)])))
 
-    assert engine.in_process
+    assert isinstance(engine, PolicyEngine)
     assert isinstance(decisions, Decisions)
     assert decisions.calls == 1
     assert decisions[0].determining_policies == ("public",)
