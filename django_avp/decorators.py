@@ -33,7 +33,7 @@ def action_required(
     Args:
         action: the Cedar action, ``"EditPhoto"``.
         resource: ``(Photo, "pk")`` for the row that the URL keyword names, a callable ``(request, **kwargs)`` that
-            returns the resource (it may raise ``Http404``), or ``None`` for the application.
+            returns the resource (``None`` or ``Http404`` where there is none), or ``None`` for the application.
         also: decided in the same round: actions on the same resource, or pairs ``(action, resource)``.
         raise_404: answer a refusal with 404.
     """

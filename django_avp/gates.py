@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from django_avp.authorization import Authorization, Resource
 
-__all__ = ["Gate", "authorization_of"]
+__all__ = ["Gate", "authorization_of", "found_or_404"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Gate:
         if self.resource is None:
             return None
         if callable(self.resource):
-            return self.resource(request, **kwargs)  # type: ignore[no-any-return]
+            return found_or_404(self.resource(request, **kwargs))
         model, keyword = self.resource
         if keyword not in kwargs:
             raise ImproperlyConfigured(
@@ -80,7 +80,7 @@ class Gate:
     async def afind(self, request: HttpRequest, kwargs: dict[str, Any]) -> Resource:
         """The same as :meth:`find`, to be awaited; the callable may be a coroutine function."""
         if iscoroutinefunction(self.resource):
-            return await self.resource(request, **kwargs)  # type: ignore[no-any-return]
+            return found_or_404(await self.resource(request, **kwargs))
         return await sync_to_async(self.find)(request, kwargs)
 
     def require(self, authorization: Authorization, resource: Resource) -> None:
@@ -99,14 +99,14 @@ class Gate:
 
     async def arequire(self, authorization: Authorization, resource: Resource) -> None:
         """The same as :meth:`require`, to be awaited."""
-        self._collect(authorization, resource)
+        # Apart from the event loop, because AVP_CONTEXT may ask the database.
+        await sync_to_async(self._collect)(authorization, resource)
         try:
             await authorization.arequire(self.action, resource)
         except ActionDenied as error:
             raise self._refusal(authorization, error) from error
 
     def _collect(self, authorization: Authorization, resource: Resource) -> None:
-        authorization.collect(self.action, resource)
         for item in self.also:
             if isinstance(item, str):
                 authorization.collect(item, resource)
@@ -116,6 +116,17 @@ class Gate:
     def _refusal(self, authorization: Authorization, error: ActionDenied) -> Exception:
         is_hidden = self.raise_404 and authorization.identity is not None
         return Http404() if is_hidden else error
+
+
+def found_or_404(resource: Resource) -> Resource:
+    """Return what was looked for; nothing is not the application, on which more might be permitted.
+
+    Raises:
+        Http404: it is ``None``.
+    """
+    if resource is None:
+        raise Http404
+    return resource
 
 
 def authorization_of(request: HttpRequest) -> Authorization:

@@ -113,6 +113,9 @@ class Identity:
         Raises:
             TokenInvalidError: no ``sub``, no pool, or claims that are not usable.
         """
+        # The verifier has looked at the claims of tokens.
+        if has_reserved_key(claims):
+            raise TokenInvalidError("reserved", "A claim spells one of Cedar's JSON escapes.")
         is_access = claims.get("token_use") == "access"
         return cls._of(
             IdentitySource.of_pool(pool or _pool_of(claims)),
@@ -130,8 +133,6 @@ class Identity:
         **attributes: Any,
     ) -> Identity:
         given = [claims for claims in (id_claims, access_claims) if claims is not None]
-        if any(has_reserved_key(claims) for claims in given):
-            raise TokenInvalidError("reserved", "A claim spells one of Cedar's JSON escapes.")
         sub = given[0].get("sub")
         if not isinstance(sub, str) or not source.principal(sub).is_valid:
             raise TokenInvalidError("claims", "The claims have no usable sub.")

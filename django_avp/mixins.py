@@ -14,7 +14,7 @@ from django.views.generic.detail import SingleObjectMixin
 from django.views.generic.edit import BaseCreateView
 
 from django_avp.authorization import Resource
-from django_avp.gates import Gate, authorization_of
+from django_avp.gates import Gate, authorization_of, found_or_404
 
 __all__ = ["ActionRequiredMixin"]
 
@@ -38,7 +38,7 @@ class ActionRequiredMixin(View):
         view: Any = self
         if not isinstance(view, SingleObjectMixin) or isinstance(view, BaseCreateView):
             return None
-        found: Resource = view.get_object()
+        found = found_or_404(view.get_object())
         vars(view)["get_object"] = lambda queryset=None: found
         return found
 

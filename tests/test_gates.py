@@ -127,6 +127,56 @@ def test_a_gate_on_a_text_id_that_is_none_is_404(request_of):
         view(request_of("ann"), pk="x")
 
 
+@pytest.fixture
+def all_powerful(settings, tmp_path):
+    """Policies that permit everything, to the application too."""
+    (tmp_path / "a.cedar").write_text("permit (principal, action, resource);")
+    settings.AVP_POLICIES = tmp_path
+
+
+@pytest.mark.usefixtures("all_powerful")
+def test_a_resource_that_was_not_found_is_404(request_of):
+    """What is missing is not the application, which somebody might be permitted to do anything with."""
+
+    @action_required("EditPhoto", resource=lambda request: Photo.objects.filter(pk=404).first())
+    def view(request):
+        return HttpResponse(b"in")
+
+    async def find(request):
+        return await Photo.objects.filter(pk=404).afirst()
+
+    @action_required("EditPhoto", resource=find)
+    async def aview(request):
+        return HttpResponse(b"in")
+
+    class View(ActionRequiredMixin, DetailView):
+        action_required = "EditPhoto"
+        template_name = "photo.html"
+
+        def get_object(self, queryset=None):
+            return Photo.objects.filter(pk=404).first()
+
+    with pytest.raises(Http404):
+        view(request_of("ann"))
+    with pytest.raises(Http404):
+        async_to_sync(aview)(request_of("ann"))
+    with pytest.raises(Http404):
+        View.as_view()(request_of("ann"))
+
+
+@pytest.mark.parametrize("path", ["aedit", "async"])
+def test_an_async_gate_may_need_the_database_for_its_context(make_async_client, settings, path):
+    """AVP_CONTEXT is a plain function, and is not called in the event loop."""
+    settings.AVP_CONTEXT = lambda request: {"mfa": Photo.objects.exists()}
+    photo = Photo.objects.create(is_public=True)
+
+    async def scenario():
+        return (await make_async_client("bob").get(f"/photos/{photo.pk}/{path}/")).status_code
+
+    # EditPhoto is permitted by mfa; its button, DeletePhoto, is not.
+    assert async_to_sync(scenario)() == 200
+
+
 def test_a_coroutine_view_may_name_a_model(request_of, photo):
     """The row is fetched outside of the event loop."""
 

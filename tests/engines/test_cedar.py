@@ -15,6 +15,7 @@ from django_avp.engines.cedar import CedarEngine, _policy_id, evaluate
 from django_avp.exceptions import PolicyError
 from django_avp.identity import Identity
 from tests.engines.support import SCHEMA, action, batch, check, identity, parsed, photo, write
+from tests.site_engines import CountingEngine
 
 POLICIES = """
 @id("public") permit (principal, action in PhotoFlash::Action::"ReadOnly", resource) when { resource.public };
@@ -384,17 +385,7 @@ def test_engine_decides_the_settings_policies(directory):
 def test_engine_can_be_subclassed(directory, is_async):
     """A subclass that counts what passes through ``decide`` sees each batch once, sync and async."""
     write(directory, EVERYTHING)
-
-    class Counting(CedarEngine):
-        def __init__(self):
-            super().__init__()
-            self.batches = []
-
-        def decide(self, batch):
-            self.batches.append(batch)
-            return super().decide(batch)
-
-    engine, asked = Counting(), batch((check(), [entity(1)]))
+    engine, asked = CountingEngine(), batch((check(), [entity(1)]))
     coroutine = engine.adecide(asked) if is_async else None
     decisions = run(coroutine) if coroutine else engine.decide(asked)
 
