@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from threading import RLock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
+from django.utils.asyncio import async_unsafe
 
 from django_avp.cedar import INACTIVE, INVALID, UNAVAILABLE, UNIDENTIFIED, Cause, Check, Decision, EntityUid
 from django_avp.conf import conf
-from django_avp.engines.base import Batch, PolicyEngine
+from django_avp.engines.base import Batch, Engine, PolicyEngine, is_in_process
 from django_avp.entities import registry
 from django_avp.entities.world import MAX_ANCESTORS, Worlds
 from django_avp.exceptions import ActionDenied, AuthorizationUnavailable, AvpError, KeySetUnavailableError, TokenError
@@ -86,6 +88,7 @@ class Authorization:
         self._is_closed = False
         self._worlds = Worlds(registry)
         self._pending: dict[Check, None] = {}
+        self._unplanned: set[Check] = set()
         self._decisions: dict[Check, Decision] = {}
         self._common_context: Mapping[str, Any] | None = None
         self._questions = Questions(self._worlds, lambda: self.schema)
@@ -115,22 +118,19 @@ class Authorization:
             ValueError: the instance is not saved, or the context uses the key ``token``.
             TypeError: the context holds a value that Cedar does not have.
         """
-        check = self._collected(action, resource, context)
-        if check is None:
-            return INVALID
-        if check not in self._decisions:
-            self.decide()
-        return self._decisions[check]
+        check = self.check(action, resource, context)
+        return INVALID if check is None else self.answer(check)
 
     def acan(self, action: Action, resource: Resource = None, context: Mapping[str, Any] | None = None) -> Answer:
         """The same as :meth:`can`, to be awaited."""
 
         async def answer() -> Decision:
             await self._aload_context()
-            check = self._collected(action, resource, context)
+            check = self.check(action, resource, context)
             if check is None:
                 return INVALID
             if check not in self._decisions:
+                self._pending[check] = None
                 await self.adecide()
             return self._decisions[check]
 
@@ -153,7 +153,9 @@ class Authorization:
         several: list[Any] = [resources] if is_one else list(cast("Iterable[Any]", resources))
         for action in [actions] if isinstance(actions, str | EntityUid) else actions:
             for resource in several:
-                self._collected(action, resource, context)
+                check = self.check(action, resource, context)
+                if check is not None and check not in self._decisions:
+                    self._pending[check] = None
 
     def require(self, action: Action, resource: Resource = None, context: Mapping[str, Any] | None = None) -> Decision:
         """Return the decision if it is permitted.
@@ -184,41 +186,46 @@ class Authorization:
     def decide(self) -> None:
         """Decide all that was collected, now and in one round. Reads do this by themselves."""
         # Threads may share a request; one that finds its check taken by another waits for the decision.
-        with self._deciding:
-            self._decide()
-
-    def _decide(self) -> None:
-        checks = self._take()
-        batch = self._prepare(checks) if checks else None
-        if batch is None:
-            return
-        started = perf_counter()
-        try:
-            decisions: Sequence[object] = runtime.engine.decide(batch)
-        except AvpError as error:
-            decisions = [unavailable(error)] * len(batch.checks)
-        round_ = self._record(batch, decisions, started)
-        decisions_made.send_robust(type(self), authorization=self, round=round_, decisions=self._decided(batch))
+        with self._deciding, self._taken() as checks:
+            batch = self._prepare(checks) if checks else None
+            if batch is None:
+                return
+            started = perf_counter()
+            engine = runtime.engine
+            try:
+                decisions: Sequence[object] = (
+                    engine.decide(batch) if is_in_process(engine) else _decide_remotely(engine, batch)
+                )
+            except AvpError as error:
+                decisions = [unavailable(error)] * len(batch.checks)
+            round_ = self._record(batch, decisions, started)
+            decisions_made.send_robust(type(self), authorization=self, round=round_, decisions=self._decided(batch))
 
     async def adecide(self) -> None:
         """The same as :meth:`decide`, without blocking the event loop."""
         await self._aload_context()
-        checks = self._take()
-        batch = await sync_to_async(self._prepare)(checks) if checks else None
-        if batch is None:
-            return
-        started = perf_counter()
-        try:
-            decisions: Sequence[object] = await runtime.engine.adecide(batch)
-        except AvpError as error:
-            decisions = [unavailable(error)] * len(batch.checks)
-        round_ = self._record(batch, decisions, started)
-        await decisions_made.asend_robust(type(self), authorization=self, round=round_, decisions=self._decided(batch))
+        with self._taken() as checks:
+            batch = await sync_to_async(self._prepare)(checks) if checks else None
+            if batch is None:
+                return
+            started = perf_counter()
+            try:
+                decisions: Sequence[object] = await runtime.engine.adecide(batch)
+            except AvpError as error:
+                decisions = [unavailable(error)] * len(batch.checks)
+            round_ = self._record(batch, decisions, started)
+            decided = self._decided(batch)
+            await decisions_made.asend_robust(type(self), authorization=self, round=round_, decisions=decided)
 
-    def _take(self) -> tuple[Check, ...]:
+    @contextmanager
+    def _taken(self) -> Iterator[tuple[Check, ...]]:
+        """The checks of a round; those that it leaves undecided, because it could not be made, are collected again."""
         checks = tuple(check for check in self._pending if check not in self._decisions)
         self._pending = {}
-        return checks
+        try:
+            yield checks
+        finally:
+            self._pending.update(dict.fromkeys(check for check in checks if check not in self._decisions))
 
     def _prepare(self, checks: tuple[Check, ...]) -> Batch | None:
         """Settle what needs no engine and build the worlds of the rest; ``None`` if nothing is left."""
@@ -270,7 +277,9 @@ class Authorization:
     def _record(self, batch: Batch, decisions: Sequence[object], started: float) -> Round:
         decided = dict(zip(batch.checks, fitting(batch, decisions), strict=True))
         self._decisions.update(decided)
-        round_ = Round(len(decided), getattr(decisions, "calls", 1), (perf_counter() - started) * 1000)
+        milliseconds = (perf_counter() - started) * 1000
+        unplanned = len(self._unplanned.intersection(decided))
+        round_ = Round(len(decided), getattr(decisions, "calls", 1), milliseconds, unplanned)
         self.rounds.append(round_)
         write_audit(batch, decided)
         return round_
@@ -280,16 +289,29 @@ class Authorization:
 
     # Making checks
 
-    def _collected(self, action: Action, resource: Resource, context: Mapping[str, Any] | None) -> Check | None:
+    def check(
+        self, action: Action, resource: Resource = None, context: Mapping[str, Any] | None = None
+    ) -> Check | None:
+        """The check of a question; ``None`` if its context cannot be sent. Raises what :meth:`can` raises."""
         self.mark_used()
         try:
-            check = self._questions.check(action, resource, context, self._load_context())
+            return self._questions.check(action, resource, context, self._load_context())
         except Unholdable:
             logger.error("avp.context_refused", extra={"action": str(action)})
             return None
+
+    def expects(self, check: Check) -> bool:
+        """Whether a check is decided, or will be in the next round."""
+        return check in self._decisions or check in self._pending
+
+    def answer(self, check: Check, *, is_planned: bool = True) -> Decision:
+        """The decision about a check, made now if there is none; one that was not planned is counted as such."""
         if check not in self._decisions:
             self._pending[check] = None
-        return check
+            if not is_planned:
+                self._unplanned.add(check)
+            self.decide()
+        return self._decisions[check]
 
     def _load_context(self) -> Mapping[str, Any]:
         if self._common_context is None:
@@ -393,6 +415,15 @@ def closed() -> Authorization:
 
 
 _UNRESOLVED = object()
+
+
+@async_unsafe(
+    "A check that asks a remote engine was read under an event loop before it was decided. Await it: "
+    "`await request.avp.acan(…)`, `await request.avp.adecide()` before rendering, or render with "
+    "`await django_avp.shortcuts.arender(…)`."
+)
+def _decide_remotely(engine: Engine, batch: Batch) -> Sequence[object]:
+    return engine.decide(batch)
 
 
 def _anonymous() -> Identity | None:

@@ -196,6 +196,13 @@ class Settings:
             raise wrong("AVP_PERMISSION_ACTIONS", value, 'a dict such as {"photos.change_photo": "EditPhoto"}')
         return value
 
+    # Templates
+
+    @property
+    def planning(self) -> bool:
+        """Whether what templates ask joins a round before they ask it."""
+        return flag("AVP_PLANNING", True)
+
     # Seeing it
 
     @property

@@ -1,4 +1,4 @@
-"""The gate of function views, sync and async."""
+"""The gate of function views, sync and async, and the marks of views without one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction
 
-from django_avp.gates import Gate, authorization_of
+from django_avp.gates import Gate, authorization_of, declare
 
 if TYPE_CHECKING:
     from django.db import models
     from django.http import HttpRequest
 
-__all__ = ["action_required"]
+__all__ = ["action_required", "authorization_in_view", "authorization_not_required"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -56,6 +56,25 @@ def action_required(
 
         wrapper: Any = agated if iscoroutinefunction(view) else gated
         wrapper.avp_gate = gate
+        declare(wrapper, "gate")
         return cast("View", wrapper)
 
     return decorate
+
+
+def authorization_in_view(view: View) -> View:
+    """Say that a view decides by itself who may do what, with ``request.avp``.
+
+    ``AuthorizationRequiredMiddleware`` lets it run. For a class: ``@method_decorator(…, name="dispatch")``.
+    """
+    declare(view, "in_view")
+    return view
+
+
+def authorization_not_required(view: View) -> View:
+    """Say that a view is for everybody.
+
+    ``AuthorizationRequiredMiddleware`` lets it run. For a class: ``@method_decorator(…, name="dispatch")``.
+    """
+    declare(view, "not_required")
+    return view

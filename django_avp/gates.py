@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
     from django_avp.authorization import Authorization, Resource
 
-__all__ = ["Gate", "authorization_of", "found_or_404"]
+__all__ = ["Declaration", "Gate", "authorization_of", "declare", "declared_authorization", "found_or_404", "place_of"]
+
+Declaration = Literal["gate", "in_view", "not_required"]
+"""How a view is authorized: by its gate, by its own code, or not at all."""
+
+_DECLARATION = "avp_authorization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,23 @@ class Gate:
     def _refusal(self, authorization: Authorization, error: ActionDenied) -> Exception:
         is_hidden = self.raise_404 and authorization.identity is not None
         return Http404() if is_hidden else error
+
+
+def declare(view: Any, declaration: Declaration) -> None:
+    """Mark a view with how it is authorized. Wrappers that Django's decorators make of it carry the mark along."""
+    setattr(view, _DECLARATION, declaration)
+
+
+def declared_authorization(view: Any) -> Declaration | None:
+    """How a view says that it is authorized; ``None`` if it does not say."""
+    declaration: Declaration | None = getattr(view, _DECLARATION, None)
+    return declaration
+
+
+def place_of(view: Any) -> str:
+    """The dotted path of a view; of its class, if it is made by one."""
+    named = getattr(view, "view_class", view)
+    return f"{named.__module__}.{getattr(named, '__qualname__', type(named).__qualname__)}"
 
 
 def found_or_404(resource: Resource) -> Resource:

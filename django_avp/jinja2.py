@@ -12,7 +12,7 @@ from jinja2 import Environment, pass_context
 from jinja2.runtime import Context
 
 from django_avp.cedar import Decision
-from django_avp.templating import decide_in_template
+from django_avp.templating import Place, Question, decide_in_template
 
 __all__ = ["can", "environment"]
 
@@ -21,13 +21,16 @@ __all__ = ["can", "environment"]
 def can(jinja_context: Context, action: str, *resource: Any, **context: Any) -> Decision:
     """Decide whether the request's principal may do ``action``: ``{% if can("EditPhoto", photo) %}``.
 
+    What a template of Jinja2 will ask cannot be known before it is rendered: collect it in the view.
+
     Args:
         jinja_context: given by Jinja2; the request is read from it.
         action: the Cedar action.
         resource: a registered model instance or an entity id; none for the application.
         context: the check's Cedar context.
     """
-    return decide_in_template(jinja_context.get("request"), action, resource, context)
+    question = Question(action, resource, context)
+    return decide_in_template(jinja_context.get("request"), question, Place(jinja_context.name))
 
 
 def environment(**options: Any) -> Environment:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.decorators import classonlymethod
 from django.views.generic import View
 from django.views.generic.detail import SingleObjectMixin
 from django.views.generic.edit import BaseCreateView
 
 from django_avp.authorization import Resource
-from django_avp.gates import Gate, authorization_of, found_or_404
+from django_avp.gates import Gate, authorization_of, declare, found_or_404
+from django_avp.planning import fetch_object, plan_view
 
 __all__ = ["ActionRequiredMixin"]
 
@@ -30,6 +32,13 @@ class ActionRequiredMixin(View):
     action_required: ClassVar[str] = ""
     raise_404: ClassVar[bool] = False
 
+    @classonlymethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+        """The view as a function, marked as gated."""
+        view: Callable[..., HttpResponseBase] = super().as_view(**initkwargs)
+        declare(view, "gate")
+        return view
+
     def get_action_resource(self) -> Resource:
         """The resource of the gate: the view's object, if it is a view of one, else the application.
 
@@ -38,12 +47,13 @@ class ActionRequiredMixin(View):
         view: Any = self
         if not isinstance(view, SingleObjectMixin) or isinstance(view, BaseCreateView):
             return None
-        found = found_or_404(view.get_object())
-        vars(view)["get_object"] = lambda queryset=None: found
-        return found
+        return found_or_404(fetch_object(view))
 
     def get_also_checks(self) -> Iterable[tuple[str, Any]]:
-        """More checks for the gate's round, pairs of an action and a resource or resources."""
+        """More checks for the gate's round, pairs of an action and a resource or resources.
+
+        What the view's template asks joins by itself; see :mod:`django_avp.planning`.
+        """
         return ()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -76,5 +86,7 @@ class ActionRequiredMixin(View):
         return Gate(self.action_required, raise_404=self.raise_404)
 
     def _collect(self, request: HttpRequest) -> None:
+        authorization = authorization_of(request)
         for action, resources in self.get_also_checks():
-            authorization_of(request).collect(action, resources)
+            authorization.collect(action, resources)
+        plan_view(self, authorization)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from django_avp.authorization import Authorization
     from django_avp.exceptions import TokenError
 
-__all__ = ["answer", "challenge", "wants_page"]
+__all__ = ["answer", "challenge", "refusal", "wants_page"]
 
 
 def answer(request: HttpRequest, error: AvpError) -> HttpResponse | None:
@@ -25,10 +25,15 @@ def answer(request: HttpRequest, error: AvpError) -> HttpResponse | None:
         return response
     if not isinstance(error, ActionDenied):
         return None
+    return refusal(request, str(error))
+
+
+def refusal(request: HttpRequest, detail: str) -> HttpResponse | None:
+    """The response to somebody who may not pass; ``None`` leaves it to Django (a 403 page)."""
     authorization: Authorization = request.avp  # type: ignore[attr-defined]
     if authorization.identity is None:
         return _unidentified(request, authorization)
-    return None if _accepts_html(request) else _body(request, 403, "forbidden", str(error))
+    return None if _accepts_html(request) else _body(request, 403, "forbidden", detail)
 
 
 def challenge(fault: TokenError | None) -> str:

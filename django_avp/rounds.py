@@ -24,11 +24,13 @@ class Round:
         checks: how many checks it had.
         calls: how many calls the engine made for it; one for Cedar in process.
         milliseconds: how long the engine took.
+        unplanned: how many of the checks a template read before anybody had expected them; each cost a round.
     """
 
     checks: int
     calls: int
     milliseconds: float
+    unplanned: int = 0
 
 
 def fitting(batch: Batch, answers: Sequence[object]) -> list[Decision]:

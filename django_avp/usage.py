@@ -13,11 +13,11 @@ from django.template.base import Node, Template
 from django.templatetags.cache import CacheNode
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from django_avp.gates import Gate
+from django_avp.gates import Gate, place_of
 from django_avp.mixins import ActionRequiredMixin
 from django_avp.templatetags.avp import CanNode
 
-__all__ = ["Use", "cached_checks", "place_of", "template_uses", "view_uses", "views"]
+__all__ = ["Use", "cached_checks", "template_uses", "view_uses", "views"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,6 @@ def views(patterns: Iterable[URLPattern | URLResolver] | None = None) -> Iterato
             yield from views(pattern.url_patterns)
         else:
             yield pattern.callback
-
-
-def place_of(view: Any) -> str:
-    """The dotted path of a view; of its class, if it is made by one."""
-    named = getattr(view, "view_class", view)
-    return f"{named.__module__}.{named.__qualname__}"
 
 
 def view_uses() -> Iterator[Use]:

@@ -45,6 +45,7 @@ DEFAULTS = {
     "user_resolver": None,
     "require_active_user": True,
     "permission_actions": {},
+    "planning": True,
     "server_timing": False,
 }
 

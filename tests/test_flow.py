@@ -51,12 +51,12 @@ def expected(photos, sub, *, moderator=False):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/gallery/", "/photos/"])
+@pytest.mark.parametrize("path", ["/gallery/", "/photos/", "/response/"])
 def test_a_gallery_is_decided_in_one_round(photos, make_client, engine, path):
-    """Thirty photos and three actions, declared: one batch, and everybody sees their own buttons."""
+    """Thirty photos and three actions that nobody named: one batch, and everybody sees their own buttons."""
     ann = make_client("ann").get(path)
     assert ann.content.decode().strip() == expected(photos, "ann")
-    assert [round_.checks for round_ in ann.wsgi_request.avp.rounds] == [90 if path == "/gallery/" else 91]
+    assert [round_.checks for round_ in ann.wsgi_request.avp.rounds] == [91 if path == "/photos/" else 90]
     assert len(engine.batches) == 1
 
     mona = make_client("mona", "moderators").get(path)
@@ -65,11 +65,12 @@ def test_a_gallery_is_decided_in_one_round(photos, make_client, engine, path):
 
 
 @pytest.mark.django_db
-def test_the_gallery_is_the_same_when_it_is_async(photos, make_async_client, engine):
+@pytest.mark.parametrize("path", ["/agallery/", "/aphotos/", "/aresponse/"])
+def test_the_gallery_is_the_same_when_it_is_async(photos, make_async_client, engine, path):
     """Awaited, in one round as well."""
 
     async def scenario():
-        response = await make_async_client("ann").get("/agallery/")
+        response = await make_async_client("ann").get(path)
         assert response.content.decode().strip() == expected(photos, "ann")
         assert len(response.asgi_request.avp.rounds) == 1
 

@@ -255,7 +255,7 @@ def test_every_verb_passes_the_gate(make_client, photo):
 
 
 def test_a_page_and_its_list_share_a_round(make_client, photo):
-    """A list view names its buttons, and they join the gate's round."""
+    """What a list view's rows ask joins the gate's round."""
     response = make_client("ann").get("/photos/")
 
     assert response.content.decode().strip() == f"{photo.pk}:ved;"

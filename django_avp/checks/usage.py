@@ -7,15 +7,18 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import Error, Tags, Warning
 from django.middleware.cache import CacheMiddleware
 
 from django_avp.checks.base import Problems, local_policies, problem_check
 from django_avp.conf import conf
-from django_avp.gates import Gate
+from django_avp.gates import Gate, declared_authorization, place_of
 from django_avp.mixins import ActionRequiredMixin
-from django_avp.usage import Use, cached_checks, place_of, template_uses, view_uses, views
+from django_avp.usage import Use, cached_checks, template_uses, view_uses, views
 from django_avp.vocabulary import action_uid
+
+REQUIRED = "django_avp.middleware.AuthorizationRequiredMiddleware"
 
 
 def _permission_uses() -> Iterator[Use]:
@@ -67,6 +70,19 @@ def check_cached_views() -> Problems:
                 hint="Put the gate above cache_page, so that it is passed before the cache answers.",
                 id="django_avp.W027",
             )
+
+
+@problem_check(Tags.security)
+def check_declarations() -> Problems:
+    """Where every view has to say how it is authorized, each one does (rule D5)."""
+    if REQUIRED not in settings.MIDDLEWARE:
+        return
+    for place in dict.fromkeys(place_of(view) for view in views() if declared_authorization(view) is None):
+        yield Warning(
+            f"{place} declares no authorization, so it is refused to everybody.",
+            hint="Give it a gate, or mark it with authorization_in_view or authorization_not_required.",
+            id="django_avp.W028",
+        )
 
 
 def _is_cached_outside_of_its_gate(view: Any) -> bool:

@@ -12,7 +12,7 @@ from django_avp.identity import Identity
 if TYPE_CHECKING:
     from django_avp.policies import Policies
 
-__all__ = ["Batch", "Decisions", "Engine", "PolicyEngine"]
+__all__ = ["Batch", "Decisions", "Engine", "PolicyEngine", "is_in_process"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,14 @@ class Engine(Protocol):
 
     async def adecide(self, batch: Batch) -> Sequence[Decision]:
         """Decide every check of the batch without blocking the event loop."""
+
+
+def is_in_process(engine: Engine) -> bool:
+    """Whether an engine decides where it is called and waits for nobody, as its attribute ``is_in_process`` says.
+
+    One that does not say so may wait for the network, so it must not be asked synchronously under an event loop.
+    """
+    return bool(getattr(engine, "is_in_process", False))
 
 
 @runtime_checkable

@@ -36,6 +36,8 @@ class CedarEngine:
         PolicyError: a policy file or the schema cannot be used.
     """
 
+    is_in_process = True
+
     def __init__(self) -> None:
         self._loaded = _load()
 

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from django import template
-from django.template.base import FilterExpression, NodeList, Parser, Token, token_kwargs
+from django.template.base import NodeList, Parser, Token, token_kwargs
 from django.template.context import Context
 
 from django_avp.cedar import Decision
-from django_avp.templating import decide_in_template
+from django_avp.planning import plan_rendering
+from django_avp.templating import CheckNode, Place, Question, decide_in_template
 
 __all__ = ["CanNode", "register"]
 
 register = template.Library()
 
 
-class CanNode(template.Node):
+class CanNode(CheckNode):
     """A check in a template: shows one of two parts, or puts the decision into a variable."""
-
-    child_nodelists = ("nodelist_true", "nodelist_false")
-
-    def __init__(
-        self,
-        action: FilterExpression,
-        resources: tuple[FilterExpression, ...],
-        keywords: dict[str, FilterExpression],
-        variable: str | None,
-        nodelist_true: NodeList,
-        nodelist_false: NodeList,
-    ) -> None:
-        self.action = action
-        self.resources = resources
-        self.keywords = keywords
-        self.variable = variable
-        self.nodelist_true = nodelist_true
-        self.nodelist_false = nodelist_false
-
-    def __repr__(self) -> str:
-        return f"<CanNode: {self.action}>"
 
     def render(self, context: Context) -> str:
         """Render the part that the decision chooses."""
@@ -47,11 +30,19 @@ class CanNode(template.Node):
         return (self.nodelist_true if decision else self.nodelist_false).render(context)
 
     def decide(self, context: Context) -> Decision:
-        """Decide the tag's check in a context."""
+        """Decide the tag's check in a context, together with all that the page will ask."""
         request = getattr(context, "request", None) or context.get("request")
         resources = tuple(resource.resolve(context, ignore_failures=True) for resource in self.resources)
         keywords = {name: value.resolve(context) for name, value in self.keywords.items()}
-        return decide_in_template(request, self.action.resolve(context), resources, keywords)
+        question = Question(self.action.resolve(context), resources, keywords)
+        return decide_in_template(request, question, self.place, partial(plan_rendering, self, context))
+
+    @property
+    def place(self) -> Place:
+        """Where the tag stands."""
+        origin: Any = self.origin
+        token: Any = self.token
+        return Place(origin.template_name or origin.name, token.lineno)
 
 
 @register.tag

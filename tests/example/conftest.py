@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -24,13 +22,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from django_avp.testing import TokenMint
 from example_project.signin.personas import PERSONAS
+from tests.processes import PATIENCE, ROOT, serving
 
-ROOT = Path(__file__).resolve().parents[2]
 POLICIES = ROOT / "example_project" / "policies"
 POOL = "eu-west-1_Photo4mo1"
 CLIENT_ID = "photoflash-demo"
 KEY_FILE = "dev-issuer-key.pem"
-PATIENCE = 60
 
 
 @pytest.fixture(autouse=True)
@@ -108,40 +105,10 @@ def demo(tmp_path_factory) -> Demo:
 def server(demo) -> Iterator[Server]:
     """The example behind ``runserver`` on a free port, until the last test is over."""
     log = demo.data / "server.log"
-    port = _free_port()
-    command = [sys.executable, "manage.py", "runserver", "--noreload", "--no-color", f"127.0.0.1:{port}"]
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, cwd=ROOT, env=demo.environment(), stdout=output, stderr=output) as process,  # noqa: S603
-    ):
-        try:
-            _wait_for(port, process, log)
-            yield Server(f"http://127.0.0.1:{port}", demo)
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    command = [sys.executable, "manage.py", "runserver", "--noreload", "--no-color", "127.0.0.1:{port}"]
+    with serving(command, demo.environment(), log) as url:
+        yield Server(url, demo)
     assert "Internal Server Error" not in log.read_text(), log.read_text()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise AssertionError(f"The example does not answer on port {port}:\n{log.read_text()}")
 
 
 # Browsers

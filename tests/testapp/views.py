@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model, login, logout
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.template.response import TemplateResponse
 from django.views.decorators.cache import cache_page
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import DetailView, ListView, UpdateView, View
 
 from django_avp.decorators import action_required
 from django_avp.mixins import ActionRequiredMixin
-from tests.testapp.models import Photo
+from django_avp.shortcuts import arender
+from tests.testapp.models import Album, Photo
 
 BUTTONS = ["ViewPhoto", "EditPhoto", "DeletePhoto"]
 
@@ -22,21 +26,40 @@ def open_page(request: HttpRequest) -> HttpResponse:
 
 
 class PhotoList(ActionRequiredMixin, ListView):
-    """Gated on the application; its buttons join the gate's round."""
+    """Gated on the application; nobody names the buttons of its rows."""
 
     action_required = "ListPhotos"
+    paginate_by = 30
     queryset = (
         Photo.objects.select_related("owner", "album__account", "album__owner").prefetch_related("tags").order_by("pk")
     )
     template_name = "gallery.html"
 
-    def get_queryset(self):
-        if not hasattr(self, "rows"):
-            self.rows = super().get_queryset()
-        return self.rows
 
-    def get_also_checks(self):
-        return [(action, list(self.get_queryset())) for action in BUTTONS]
+class AsyncPhotoList(PhotoList):
+    """The same, async."""
+
+    async def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        return await sync_to_async(super().get)(request, *args, **kwargs)
+
+
+class AlbumList(ActionRequiredMixin, ListView):
+    """Albums, and the photos in each."""
+
+    action_required = "ListPhotos"
+    queryset = (
+        Album.objects.select_related("owner", "account")
+        .prefetch_related(Prefetch("photo_set", PhotoList.queryset))
+        .order_by("pk")
+    )
+    template_name = "albums.html"
+
+
+class AsyncAlbumList(AlbumList):
+    """The same, async."""
+
+    async def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        return await sync_to_async(super().get)(request, *args, **kwargs)
 
 
 class PhotoDetail(ActionRequiredMixin, DetailView):
@@ -45,6 +68,13 @@ class PhotoDetail(ActionRequiredMixin, DetailView):
     action_required = "ViewPhoto"
     model = Photo
     template_name = "photo.html"
+
+
+class AsyncPhotoPage(PhotoDetail):
+    """The same, async."""
+
+    async def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        return await sync_to_async(super().get)(request, *args, **kwargs)
 
 
 class PhotoUpdate(ActionRequiredMixin, UpdateView):
@@ -94,18 +124,23 @@ def hidden(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def gallery(request: HttpRequest) -> HttpResponse:
-    """Collects, then renders."""
-    photos = list(PhotoList.queryset.all())
-    request.avp.collect(BUTTONS, photos)
-    return render(request, "gallery.html", {"object_list": photos})
+    """Not gated, and rendered in the view."""
+    return render(request, "gallery.html", {"object_list": PhotoList.queryset.all()})
 
 
 async def agallery(request: HttpRequest) -> HttpResponse:
     """The same, async."""
-    photos = [photo async for photo in PhotoList.queryset.all()]
-    request.avp.collect(BUTTONS, photos)
-    await request.avp.adecide()
-    return render(request, "gallery.html", {"object_list": photos})
+    return await arender(request, "gallery.html", {"object_list": PhotoList.queryset.all()})
+
+
+def response(request: HttpRequest) -> HttpResponse:
+    """Not gated, and rendered by Django."""
+    return TemplateResponse(request, "gallery.html", {"object_list": PhotoList.queryset.all()})
+
+
+async def aresponse(request: HttpRequest) -> HttpResponse:
+    """The same, async."""
+    return TemplateResponse(request, "gallery.html", {"object_list": PhotoList.queryset.all()})
 
 
 @action_required("Moderate")

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
@@ -17,6 +17,7 @@ from django_avp.authorization import Authorization
 from django_avp.conf import conf
 from django_avp.exceptions import AvpError, TokenError, TokenForeignError
 from django_avp.identity import Identity
+from django_avp.planning import plan_response
 from django_avp.reporting import exception_reporter_filter
 from django_avp.responses import answer
 from django_avp.runtime import runtime
@@ -47,6 +48,8 @@ class AuthorizationMiddleware:
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
+        # Django takes the one that fits the stack.
+        self.process_template_response = self._aplan if self._is_async else self._plan
         self._built: tuple[object, tuple[TokenSource, ...]] | None = None
         _ = runtime.engine
 
@@ -79,6 +82,19 @@ class AuthorizationMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Turn what gates and ``require`` raise into 401 or the sign-in page, 403 and 503."""
         return answer(request, exception) if isinstance(exception, AvpError) else None
+
+    # What a template will ask
+
+    def _plan(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Collect what a template response will ask; the first tag that is rendered has all of it decided."""
+        plan_response(request, response)
+        return response
+
+    async def _aplan(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """The same, decided before rendering, where nothing can be awaited."""
+        await sync_to_async(plan_response)(request, response)
+        await _authorization(request).adecide()
+        return response
 
     # Who asks
 
@@ -239,5 +255,7 @@ def _add_server_timing(response: HttpResponse, authorization: Authorization) -> 
         "check": sum(round_.checks for round_ in rounds),
     }
     description = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
+    if unplanned := sum(round_.unplanned for round_ in rounds):
+        description += f", {unplanned} unplanned"
     timings = [response.get("Server-Timing", ""), f'avp;dur={milliseconds:.1f};desc="{description}"']
     response["Server-Timing"] = ", ".join(filter(None, timings))

@@ -1,0 +1,136 @@
+"""Where planning happens: before a response is rendered, and in the middle of rendering at the first tag that asks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.template import Engine, engines, loader
+from django.template.backends.django import DjangoTemplates
+from django.template.backends.django import Template as BackendTemplate
+from django.template.response import SimpleTemplateResponse
+
+from django_avp.cedar import Check
+from django_avp.conf import conf
+from django_avp.planning.compiling import compiled
+from django_avp.planning.reading import Reader
+from django_avp.planning.scope import Scope
+from django_avp.planning.walk import TooLong, Walk, is_free
+from django_avp.templating import CheckNode
+
+if TYPE_CHECKING:
+    from django_avp.authorization import Authorization
+
+__all__ = ["load", "plan_rendering", "plan_response", "plan_template"]
+
+logger = logging.getLogger("django_avp")
+
+_MARK = "django_avp.planned"
+
+
+def plan_template(
+    authorization: Authorization, template: Any, names: Mapping[str, Any], *, before_gate: bool = False
+) -> None:
+    """Collect what a template will ask.
+
+    Args:
+        authorization: the request's.
+        template: a template as Django's loader returns it; one of another backend than Django's is not planned.
+        names: its context, as far as it is known. Context processors do not run.
+        before_gate: whether the gate has not decided yet: the context is not complete, and no code of the project runs.
+    """
+    if not isinstance(template, BackendTemplate) or not conf.planning:
+        return
+    page = template.template
+    scope = Scope(names, is_open=before_gate or not _is_complete(page.engine))
+    walk = Walk(page.engine, compiled, scope, Reader(is_early=before_gate))
+    _collect(authorization, walk, lambda: walk.enter(page))
+
+
+def load(names: str | Sequence[str], using: str | None = None) -> Any:
+    """The first template of these names, as Django's loader returns it; ``None`` if planning cannot have it."""
+    backends = [backend for backend in engines.all() if isinstance(backend, DjangoTemplates)]
+    if not all(is_free(one) for backend in backends for one in backend.engine.template_loaders):
+        return None
+    try:
+        return loader.select_template([names] if isinstance(names, str) else names, using=using)
+    except Exception:
+        # Rendering raises it, where it belongs.
+        return None
+
+
+def plan_response(request: Any, response: Any) -> None:
+    """Collect what a response that is not rendered yet will ask."""
+    kind = type(response)
+    is_djangos = isinstance(response, SimpleTemplateResponse) and all(
+        getattr(kind, name) is getattr(SimpleTemplateResponse, name) for name in _RENDERING
+    )
+    authorization = getattr(getattr(response, "_request", None), "avp", None)
+    if not is_djangos or response.is_rendered or authorization is None or not conf.planning:
+        return
+    named = response.template_name
+    template = load(named, response.using) if isinstance(named, str | list | tuple) else named
+    plan_template(authorization, template, {"request": request, **(response.context_data or {})})
+
+
+# A subclass that renders in its own way makes its own context.
+_RENDERING = ("rendered_content", "resolve_template", "resolve_context")
+_COMPLETE = {"django.template.context_processors.csrf", "django.template.context_processors.request"}
+
+
+def _is_complete(engine: Engine) -> bool:
+    """Whether context processors add no other names than the request and the CSRF token."""
+    processors = engine.template_context_processors
+    return {f"{processor.__module__}.{processor.__qualname__}" for processor in processors} <= _COMPLETE
+
+
+def plan_rendering(node: CheckNode, context: Any, authorization: Authorization, check: Check) -> bool:
+    """Plan the page that is being rendered, at a check that nobody expected.
+
+    First the whole page, once. What that does not find is in a part whose names come from elsewhere, such as an
+    inclusion tag: the rest of that part is planned by itself, so that it costs one round and not one for every check.
+
+    Returns:
+        Whether the check is a part of the page as planned.
+    """
+    if not conf.planning:
+        return True
+    engine = context.template.engine
+    # What a page keeps for all its templates, as {% include %} does.
+    kept = context.render_context.dicts[0]
+    names = _names_of_page(context)
+    if names is not None and not kept.get(_MARK):
+        kept[_MARK] = True
+        walk = Walk(engine, compiled, names, Reader())
+        _collect(authorization, walk, lambda: walk.enter(context.template))
+        if authorization.expects(check):
+            return True
+    compiled(context.render_context.template)
+    part = Walk(engine, compiled, Scope(*context.dicts), Reader())
+    _collect(authorization, part, lambda: part.run(node.rest))
+    return False
+
+
+def _names_of_page(context: Any) -> Scope | None:
+    """The names that the page began with, in a context to which tags have added; ``None`` in one of a tag's own."""
+    has_request = hasattr(context, "request")
+    if has_request and not hasattr(context, "_processors_index"):
+        return None
+    # Django's built-in names and the context; in a request's, also the processors' and the modifications.
+    return Scope(*context.dicts[: 4 if has_request else 2])
+
+
+def _collect(authorization: Authorization, walk: Walk, begin: Callable[[], None]) -> None:
+    """Take a walk, and collect what it found."""
+    try:
+        begin()
+    except TooLong:
+        logger.warning("avp.planning_stopped", extra={"checks": len(walk.questions)})
+    for question in walk.questions:
+        try:
+            authorization.collect(question.action, question.resource, question.context)
+        except (ImproperlyConfigured, TypeError, ValueError):
+            # The tag raises it, where it stands.
+            continue

@@ -1,0 +1,117 @@
+"""What the template of a generic view is given, known before the view runs (rule D1).
+
+Of the view's own code run only ``get_object``, ``get_queryset`` and what pages are made with, once each: the view finds
+what they returned. ``get_context_data`` does not run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from django.views.generic import View
+from django.views.generic.base import TemplateResponseMixin, TemplateView
+from django.views.generic.detail import SingleObjectMixin
+from django.views.generic.edit import BaseCreateView
+from django.views.generic.list import BaseListView
+
+from django_avp.planning.pages import load, plan_template
+from django_avp.planning.scope import UNKNOWN, Later
+
+if TYPE_CHECKING:
+    from django_avp.authorization import Authorization
+
+__all__ = ["fetch_object", "plan_view"]
+
+
+def fetch_object(view: Any) -> Any:
+    """The object of a view, which the view will not fetch again."""
+    found = view.get_object()
+    vars(view)["get_object"] = lambda queryset=None: found
+    return found
+
+
+def plan_view(view: View, authorization: Authorization) -> None:
+    """Collect what the template of a view will ask, as far as it is known before the view runs.
+
+    Only for requests that show the page: what a POST shows is known when it has been handled.
+    """
+    is_shown = view.request.method in ("GET", "HEAD")
+    if not is_shown or not isinstance(view, TemplateResponseMixin) or not _is_djangos(view, "get_template_names"):
+        return
+    try:
+        names, template_names = _shown(view)
+    except Exception:
+        # The view raises it, once the gate has let the request in.
+        return
+    template = load(template_names, view.template_engine)
+    extra = getattr(view, "extra_context", None) or {}
+    plan_template(authorization, template, {"request": view.request, "view": view, **names, **extra}, before_gate=True)
+
+
+def _shown(view: Any) -> tuple[dict[str, Any], list[str]]:
+    """The names that a view gives to its template, and those of the template."""
+    # A copy, because to name its template a view needs what it has only once it runs.
+    asked = copy(view)
+    names: dict[str, Any] = dict(view.kwargs) if isinstance(view, TemplateView) else {}
+    if isinstance(view, BaseListView):
+        asked.object_list = _remembered(view, "get_queryset")
+        names = _list_names(view, asked.object_list)
+    elif isinstance(view, BaseCreateView):
+        asked.object = None
+    elif isinstance(view, SingleObjectMixin):
+        asked.object = fetch_object(view)
+        names = {"object": asked.object, **_named(view, asked.object, asked.object)}
+    return names, asked.get_template_names()
+
+
+def _list_names(view: Any, queryset: Any) -> dict[str, Any]:
+    """The names of a page of rows, which is made only if the template has use for it."""
+    made: list[Any] = []
+
+    def part(position: int) -> Callable[[], Any]:
+        def make() -> Any:
+            if not made:
+                made.append(_page(view, queryset))
+            return made[0][position]
+
+        return make
+
+    paginator, page, rows, is_paginated = (Later(part(position)) for position in range(4))
+    names = {"paginator": paginator, "page_obj": page, "object_list": rows, "is_paginated": is_paginated}
+    return {**names, **_named(view, queryset, rows)}
+
+
+def _page(view: Any, queryset: Any) -> tuple[Any, Any, Any, Any]:
+    """Paginator, page, rows, and whether there are more pages; the view finds the same."""
+    try:
+        size = view.get_paginate_by(queryset)
+        if not size:
+            return None, None, queryset, False
+        paginate = view.paginate_queryset
+        page: tuple[Any, Any, Any, Any] = paginate(queryset, size)
+    except Exception:
+        # No such page: the view says so, once the gate has let the request in.
+        return UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN
+    vars(view)["paginate_queryset"] = lambda rows, page_size: (
+        page if rows is queryset and page_size == size else paginate(rows, page_size)
+    )
+    return page
+
+
+def _named(view: Any, described: Any, value: Any) -> dict[str, Any]:
+    """The value under the name that the view has for it, unless code of the project chooses the name."""
+    name = view.get_context_object_name(described) if _is_djangos(view, "get_context_object_name") else None
+    return {name: value} if name else {}
+
+
+def _remembered(view: Any, name: str) -> Any:
+    """What a method without arguments returns, which the view will not make again."""
+    made = getattr(view, name)()
+    vars(view)[name] = lambda: made
+    return made
+
+
+def _is_djangos(view: Any, name: str) -> bool:
+    return str(getattr(type(view), name).__module__).startswith("django.views.")
