@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from asgiref.sync import sync_to_async
@@ -56,6 +56,14 @@ class ActionRequiredMixin(View):
         """
         return ()
 
+    def get_planning_context(self) -> Mapping[str, Any]:
+        """More names that the template will be given and that are known now; what it asks about them joins the round.
+
+        Only what the template asks in any case is decided early, so give the same objects to the template, which then
+        finds them as they are: keep them in a ``cached_property``.
+        """
+        return {}
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Pass the gate, then handle the request."""
         if self.view_is_async:
@@ -89,4 +97,4 @@ class ActionRequiredMixin(View):
         authorization = authorization_of(request)
         for action, resources in self.get_also_checks():
             authorization.collect(action, resources)
-        plan_view(self, authorization)
+        plan_view(self, authorization, self.get_planning_context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from django_avp.decorators import authorization_not_required
 from django_avp.exceptions import ActionDenied
 from example_project.photos.explanations import PHRASES, Explanation, explain
 
@@ -20,6 +21,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, "403.html", {"phrase": phrase, "reasons": reasons}, status=403)
 
 
+@authorization_not_required
 def preview(request: HttpRequest, status: int) -> HttpResponse:
     """Show an error page while developing, when Django would show its own or the error is hard to provoke."""
     if status not in PAGES:

@@ -45,6 +45,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_avp.middleware.AuthorizationMiddleware",
+    # No view is open by mistake: each has a gate, or says that it needs none.
+    "django_avp.middleware.AuthorizationRequiredMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 

@@ -319,3 +319,16 @@ def test_note_stays_unregistered():
     """The registry is as it was."""
     assert entities.registry.find(Note) is None
     assert entities.registry.find(Tag) is None
+
+
+def test_a_view_that_declares_nothing_where_every_one_has_to(settings):
+    """Each is named once, and only where it would be refused."""
+    settings.ROOT_URLCONF = "tests.required_urls"
+    assert "W028" not in found()
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django_avp.middleware.AuthorizationRequiredMiddleware"]
+
+    told = [message.msg.partition(" ")[0] for message in checks.run_checks() if message.id == "django_avp.W028"]
+
+    assert sorted(told) == [
+        f"tests.required_urls.{name}" for name in ("Undeclared", "aundeclared", "undeclared", "writes")
+    ]

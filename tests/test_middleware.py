@@ -154,6 +154,10 @@ def test_a_response_tells_its_rounds(settings, make_client, photo):
     timing = client.get(f"/photos/{photo.pk}/edit/").headers["Server-Timing"]
     assert timing.startswith("avp;dur=")
     assert timing.endswith(';desc="1 round, 1 call, 3 checks"')
+    options = settings.TEMPLATES[0]["OPTIONS"]
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "OPTIONS": {**options, "builtins": ["tests.planning.tags"]}}]
+    timing = client.get("/unplanned/").headers["Server-Timing"]
+    assert timing.endswith(';desc="1 round, 1 call, 2 checks, 1 unplanned"')
     assert "Server-Timing" not in client.get("/open/").headers
 
 

@@ -8,12 +8,13 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.context_processors import PermWrapper
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.db import connection
+from django.forms import Form
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.template import engines
 from django.test import AsyncClient, Client, override_settings
 from django.test.utils import CaptureQueriesContext
-from django.views.generic import CreateView, DetailView, ListView, TemplateView, UpdateView
+from django.views.generic import CreateView, DeleteView, DetailView, FormView, ListView, TemplateView, UpdateView
 
 from django_avp.authorization import Authorization
 from django_avp.engines.cedar import CedarEngine
@@ -139,9 +140,11 @@ def test_d1_every_kind_of_generic_view_knows_its_template(request_of, photo):
     expected = {
         TemplateView: (common, 3),
         DetailView: (of_photos, 3),
+        DeleteView: (of_photos, 3),
         UpdateView: ({**of_photos, "fields": ["title"]}, 3),
         CreateView: ({**of_photos, "fields": ["title"]}, 2),
         ListView: ({**of_photos, "paginate_by": 3}, 5),
+        FormView: ({**common, "form_class": Form}, 2),
     }
     with override_settings(TEMPLATES=templates):
         for base, (attributes, checks) in expected.items():
@@ -149,6 +152,39 @@ def test_d1_every_kind_of_generic_view_knows_its_template(request_of, photo):
             view = type("Page", (ActionRequiredMixin, base), {**attributes, **gate}).as_view()
             view(request, pk=str(photo.pk))
             assert [round_.checks for round_ in request.avp.rounds] == [checks], base
+
+
+def test_d1_a_view_names_more_of_its_context(request_of, photo, settings):
+    """What it shows besides joins the gate's round, as what it declares does."""
+
+    class Page(ActionRequiredMixin, ListView):
+        action_required = "ListPhotos"
+        queryset = PhotoList.queryset
+        template_name = "albums.html"
+        context_object_name = "rows"
+
+        def get_planning_context(self):
+            return {"object_list": [], "photo": photo}
+
+        def get_also_checks(self):
+            return [("Moderate", None)]
+
+    request = request_of("ann")
+    Page.as_view()(request)
+
+    assert [round_.checks for round_ in request.avp.rounds] == [2]
+
+
+def test_d1_rows_that_are_not_paginated_are_fetched_once(make_client, photo):
+    """The queryset that is planned is the one that is shown."""
+    client = make_client("ann")
+    client.get("/open/")
+    with CaptureQueriesContext(connection) as queries:
+        response = client.get("/albums/")
+
+    assert response.status_code == 200
+    assert len([query for query in queries if 'FROM "testapp_album"' in query["sql"]]) == 1
+    assert len(response.wsgi_request.avp.rounds) == 1
 
 
 def test_d1_what_a_view_does_wrong_is_said_by_the_view(request_of, photo):

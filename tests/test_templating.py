@@ -84,6 +84,14 @@ def test_a_resource_that_is_missing_is_not_the_application(request_of, photo, re
     assert "avp.template_without_resource" in caplog.messages
 
 
+def test_a_context_that_forges_an_entity_is_refused(request_of, caplog):
+    """It may come from the request (rule A6)."""
+    text = '{% can "ListPhotos" note=data as d %}{{ d.verdict }}'
+
+    assert shown(text, request_of("ann"), data={"__entity": {"type": "User", "id": "x"}}) == "undecided"
+    assert "avp.context_refused" in caplog.messages
+
+
 def test_without_a_request_nobody_is_identified(photo, caplog):
     """An e-mail has no reader yet."""
     template = Template('{% load avp %}{% can "ViewPhoto" photo %}yes{% else %}no{% endcan %}')

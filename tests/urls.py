@@ -22,6 +22,7 @@ urlpatterns = [
     path("gallery/", views.gallery),
     path("agallery/", views.agallery),
     path("response/", views.response),
+    path("unplanned/", views.unplanned),
     path("aresponse/", views.aresponse),
     path("moderate/", views.moderate),
     path("exempt/", views.exempt),

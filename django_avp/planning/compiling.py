@@ -168,6 +168,6 @@ _KNOWN: dict[type, Callable[[Any], Iterator[Step]]] = {
     loader_tags.ExtendsNode: _extends,
     loader_tags.BlockNode: _block,
 }
-if hasattr(defaulttags, "PartialNode"):  # Django 6.0 and newer
-    _KNOWN[defaulttags.PartialNode] = _partial
-    _KNOWN[defaulttags.PartialDefNode] = _partial_definition
+# Django 6.0 and newer.
+_PARTIALS = {"PartialNode": _partial, "PartialDefNode": _partial_definition}
+_KNOWN |= {getattr(defaulttags, name): steps for name, steps in _PARTIALS.items() if hasattr(defaulttags, name)}

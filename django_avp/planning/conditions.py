@@ -95,6 +95,7 @@ def _items(value: Any) -> Any:
 
 def is_comparable(value: Any) -> bool:
     """Whether no code of the project runs when a value is compared."""
-    is_row = isinstance(value, Model) and type(value).__eq__ is Model.__eq__
-    is_flat = isinstance(value, list | tuple) and all(map(is_comparable, value))
-    return value is None or isinstance(value, _SCALARS) or is_row or is_flat
+    kind = type(value)
+    is_row = issubclass(kind, Model) and kind.__eq__ is Model.__eq__
+    is_flat = issubclass(kind, list | tuple) and all(map(is_comparable, value))
+    return value is None or issubclass(kind, _SCALARS) or is_row or is_flat

@@ -13,7 +13,9 @@ from django_avp.planning.scope import MISSING, UNKNOWN
 __all__ = ["filtered"]
 
 _TEXT = {defaultfilters.lower, defaultfilters.upper}
-_ROWS = {defaultfilters.first, defaultfilters.last, defaultfilters.length, defaultfilters.slice_filter}
+_ROWS = {defaultfilters.first, defaultfilters.last}
+# Of what is no list, nothing is raised.
+_LENIENT = {defaultfilters.default, defaultfilters.length, defaultfilters.slice_filter}
 _NUMBERS = {defaultfilters.add, defaultfilters.divisibleby}
 _SCALARS = (str, int, float)
 
@@ -31,7 +33,7 @@ def filtered(function: Callable[..., Any], value: Any, arguments: list[Any]) -> 
     is_scalar = value is None or isinstance(value, _SCALARS)
     is_list = isinstance(value, list | tuple | str) or is_fetched
     is_applied = (
-        (function is defaultfilters.default and (is_scalar or is_list))
+        (function in _LENIENT and (is_scalar or is_list))
         or (function in _ROWS and is_list)
         or (function in _NUMBERS and is_scalar)
         or (function in _TEXT and is_scalar)

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.template import Engine, engines, loader
 from django.template.backends.django import DjangoTemplates
 from django.template.backends.django import Template as BackendTemplate
@@ -15,9 +14,10 @@ from django.template.response import SimpleTemplateResponse
 from django_avp.cedar import Check
 from django_avp.conf import conf
 from django_avp.planning.compiling import compiled
+from django_avp.planning.errors import leave_to_rendering
 from django_avp.planning.reading import Reader
 from django_avp.planning.scope import Scope
-from django_avp.planning.walk import TooLong, Walk, is_free
+from django_avp.planning.walk import Walk, is_free
 from django_avp.templating import CheckNode
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def load(names: str | Sequence[str], using: str | None = None) -> Any:
         return None
     try:
         return loader.select_template([names] if isinstance(names, str) else names, using=using)
-    except Exception:
-        # Rendering raises it, where it belongs.
+    except Exception as error:
+        leave_to_rendering(error)
         return None
 
 
@@ -126,11 +126,13 @@ def _collect(authorization: Authorization, walk: Walk, begin: Callable[[], None]
     """Take a walk, and collect what it found."""
     try:
         begin()
-    except TooLong:
-        logger.warning("avp.planning_stopped", extra={"checks": len(walk.questions)})
+    except Exception as error:
+        leave_to_rendering(error)
+        # A page that cannot be planned is rendered all the same.
+        extra = {"error": type(error).__name__, "checks": len(walk.questions)}
+        logger.warning("avp.planning_stopped", extra=extra)
     for question in walk.questions:
         try:
             authorization.collect(question.action, question.resource, question.context)
-        except (ImproperlyConfigured, TypeError, ValueError):
-            # The tag raises it, where it stands.
+        except Exception:  # noqa: S112 - the tag raises it, where it stands
             continue

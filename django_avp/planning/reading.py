@@ -6,7 +6,9 @@ rendering would not use. Whatever would take one of these is ``UNKNOWN``.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from datetime import date, time, timedelta
 from types import (
     BuiltinMethodType,
     GetSetDescriptorType,
@@ -31,6 +33,7 @@ from django.http import QueryDict
 from django.template.base import FilterExpression, Variable
 from django.utils.functional import LazyObject, Promise, cached_property, empty
 
+from django_avp.planning.errors import leave_to_rendering
 from django_avp.planning.filters import filtered
 from django_avp.planning.scope import MISSING, UNKNOWN, Later, Scope
 
@@ -52,6 +55,7 @@ _ITERABLES: tuple[type, ...] = (
 )
 _INDEXED = (list, tuple, str)
 _DICT_VIEWS = ("items", "keys", "values")
+_IMMUTABLE = (str, int, float, tuple, date, time, timedelta)
 
 
 class _Fields(NamedTuple):
@@ -60,6 +64,7 @@ class _Fields(NamedTuple):
 
 _TUPLE_FIELD = type(_Fields.__dict__["field"])
 _RELATED = (ForwardManyToOneDescriptor, ReverseOneToOneDescriptor)
+_KEPT = (cached_property, functools.cached_property)
 _MANAGERS = (ReverseManyToOneDescriptor, ManyToManyDescriptor)
 # What reads memory and nothing else.
 _SLOTS = (GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType, _TUPLE_FIELD)
@@ -81,12 +86,12 @@ class Reader:
     def value(self, expression: FilterExpression, scope: Scope, *, missing: Any = None) -> Any:
         """The value of an expression, ``missing`` for a name that is not there, or ``UNKNOWN``."""
         try:
-            value = self._variable(expression.var, scope) if expression.is_var else expression.var
+            value = self._variable(expression.var, scope) if expression.is_var else _settled(expression.var)
             value = missing if value is MISSING else value
             for function, arguments in expression.filters:
                 value = filtered(function, value, [self._argument(argument, scope) for argument in arguments])
-        except Exception:
-            # Rendering raises it, where it belongs.
+        except Exception as error:
+            leave_to_rendering(error)
             return UNKNOWN
         return value
 
@@ -113,7 +118,8 @@ class Reader:
         try:
             # Rendering finds the rows in the same queryset.
             return tuple(queryset)
-        except Exception:
+        except Exception as error:
+            leave_to_rendering(error)
             return None
 
     # Variables
@@ -123,8 +129,6 @@ class Reader:
         return self._variable(value, scope) if is_variable else value
 
     def _variable(self, variable: Variable, scope: Scope) -> Any:
-        if variable.translate:
-            return UNKNOWN
         if variable.lookups is None:
             return variable.literal
         first, *rest = variable.lookups
@@ -139,8 +143,11 @@ class Reader:
         """What Django's templates make of a callable: they call it, unless it asks them not to."""
         if not callable(value) or _attribute_of(value, "do_not_call_in_templates") is True:
             return value
-        if isinstance(value, BuiltinMethodType) and is_plain(value.__self__, dict) and value.__name__ in _DICT_VIEWS:
-            return value()
+        if isinstance(value, BuiltinMethodType):
+            owner = value.__self__
+            is_view = is_plain(owner, dict) and value.__name__ in _DICT_VIEWS
+            # Python's own methods of values that do not change.
+            return value() if is_view or isinstance(owner, _IMMUTABLE) else UNKNOWN
         if isinstance(value, MethodType) and value.__func__ is _ALL:
             return _prefetched(value.__self__)
         return UNKNOWN
@@ -170,7 +177,7 @@ class Reader:
 
     def _attribute(self, value: Any, name: str) -> Any:
         kind = type(value)
-        if isinstance(value, type) or not isinstance(kind.__getattribute__, WrapperDescriptorType):
+        if issubclass(kind, type) or not isinstance(kind.__getattribute__, WrapperDescriptorType):
             return UNKNOWN
         found = _attribute_of(kind, name)
         own = getattr(value, "__dict__", {})
@@ -189,7 +196,7 @@ class Reader:
             is_read = self.is_certain or _is_loaded(value, found)
         elif isinstance(found, DeferredAttribute):
             is_read = self.is_certain
-        elif isinstance(found, cached_property):
+        elif isinstance(found, _KEPT):
             is_read = self.is_certain and not self._is_early
         else:
             is_read = isinstance(found, (*_MANAGERS, *_SLOTS)) or found is _ALL
@@ -212,12 +219,13 @@ _READING = ("__iter__", "__len__", "__getitem__", "_fetch_all")
 
 def _settled(value: Any) -> Any:
     """A value that may be looked into: what a lazy object wraps if it is there, what is to come later."""
-    if isinstance(value, Later):
+    kind = type(value)  # isinstance() would force a lazy object to tell its class
+    if kind is Later:
         return value.make()
-    if issubclass(type(value), LazyObject):
+    if issubclass(kind, LazyObject):
         wrapped = vars(value).get("_wrapped", empty)
         return UNKNOWN if wrapped is empty else wrapped
-    return UNKNOWN if isinstance(value, Promise) else value
+    return UNKNOWN if issubclass(kind, Promise) else value
 
 
 def _attribute_of(value: Any, name: str) -> Any:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import Any
 
 __all__ = ["MISSING", "UNKNOWN", "Later", "Scope"]
 
 
 class _Absence(Enum):
-    UNKNOWN = "unknown"
-    MISSING = "missing"
+    UNKNOWN = auto()
+    MISSING = auto()
 
 
 UNKNOWN = _Absence.UNKNOWN
@@ -51,14 +51,14 @@ class Scope:
                 return layer[name]
         return UNKNOWN if self.is_open else MISSING
 
-    def bind(self, **values: Any) -> None:
+    def bind(self, values: Mapping[str, Any]) -> None:
         """Set names in the innermost layer."""
         self._layers[-1].update(values)
 
     @contextmanager
-    def pushed(self, **values: Any) -> Iterator[None]:
+    def pushed(self, values: Mapping[str, Any]) -> Iterator[None]:
         """A layer of its own for a block."""
-        self._layers.append(values)
+        self._layers.append(dict(values))
         try:
             yield
         finally:

@@ -44,7 +44,6 @@ class Step:
 
     def take(self, walk: Walk) -> None:
         """Do it."""
-        raise NotImplementedError
 
     def asks(self, walk: Walk) -> bool:
         """Whether it leads to a check, or may: by default, whether one of the steps inside of it does."""
@@ -71,7 +70,7 @@ class Ask(Step):
         if is_named and not any(value is UNKNOWN for value in (action, *context.values())):
             walk.questions.append(Question(action, resources, context))
         if self.node.variable is not None:
-            walk.scope.bind(**{self.node.variable: UNKNOWN})
+            walk.scope.bind({self.node.variable: UNKNOWN})
         with walk.perhaps():
             walk.run(self.true)
             walk.run(self.false)
@@ -122,16 +121,17 @@ class Loop(Step):
 
     def _take_each(self, walk: Walk, rows: Sequence[Any]) -> None:
         outer = walk.scope.get("forloop")
-        with walk.scope.pushed():
+        with walk.scope.pushed({}):
             for number, row in enumerate(reversed(rows) if self.node.is_reversed else rows):
-                walk.scope.bind(forloop=_counters(number, len(rows), outer if isinstance(outer, dict) else {}))
+                counters = _counters(number, len(rows), outer if isinstance(outer, dict) else {})
+                walk.scope.bind({"forloop": counters})
                 if len(self.node.loopvars) == 1:
-                    walk.scope.bind(**{self.node.loopvars[0]: row})
+                    walk.scope.bind({self.node.loopvars[0]: row})
                     walk.run(self.body)
                     continue
-                is_pair = isinstance(row, tuple | list) and len(row) == len(self.node.loopvars)
+                is_pair = issubclass(type(row), tuple | list) and len(row) == len(self.node.loopvars)
                 values = row if is_pair else [UNKNOWN] * len(self.node.loopvars)
-                with walk.scope.pushed(**dict(zip(self.node.loopvars, values, strict=True))):
+                with walk.scope.pushed(dict(zip(self.node.loopvars, values, strict=True))):
                     walk.run(self.body)
 
 
@@ -156,7 +156,7 @@ class With(Step):
     body: Steps
 
     def take(self, walk: Walk) -> None:
-        with walk.scope.pushed(**{name: walk.value(value, "") for name, value in self.names.items()}):
+        with walk.scope.pushed({name: walk.value(value, "") for name, value in self.names.items()}):
             walk.run(self.body)
 
 
@@ -174,7 +174,7 @@ class Include(Step):
         if self.node.isolated_context:
             walk.enter(template, Scope(names))
         else:
-            with walk.scope.pushed(**names):
+            with walk.scope.pushed(names):
                 walk.enter(template)
 
     def asks(self, walk: Walk) -> bool:
@@ -234,7 +234,7 @@ class Block(Step):
         overriding = (walk.blocks or {}).get(self.name)
         chosen = overriding.pop() if overriding else None
         before, walk.block = walk.block, self.name
-        with walk.scope.pushed(block=UNKNOWN):
+        with walk.scope.pushed({"block": UNKNOWN}):
             walk.run(self.body if chosen is None else chosen)
         walk.block = before
         if chosen is not None and overriding is not None:
@@ -297,7 +297,7 @@ class Regroup(Step):
     node: RegroupNode
 
     def take(self, walk: Walk) -> None:
-        walk.scope.bind(**{self.node.var_name: self._groups(walk)})
+        walk.scope.bind({self.node.var_name: self._groups(walk)})
 
     def _groups(self, walk: Walk) -> Any:
         rows = walk.reader.rows(walk.value(self.node.target))
@@ -308,7 +308,7 @@ class Regroup(Step):
         return [GroupedResult(key, [row for _, row in group]) for key, group in pairs]
 
     def _key(self, walk: Walk, row: Any) -> Any:
-        with walk.scope.pushed(**{self.node.var_name: row}):
+        with walk.scope.pushed({self.node.var_name: row}):
             return walk.value(self.node.expression)
 
     def asks(self, walk: Walk) -> bool:
@@ -322,7 +322,7 @@ class Bind(Step):
     names: tuple[str, ...]
 
     def take(self, walk: Walk) -> None:
-        walk.scope.bind(**dict.fromkeys(self.names, UNKNOWN))
+        walk.scope.bind(dict.fromkeys(self.names, UNKNOWN))
 
     def asks(self, walk: Walk) -> bool:
         return False

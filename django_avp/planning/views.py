@@ -6,7 +6,7 @@ what they returned. ``get_context_data`` does not run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from django.views.generic.detail import SingleObjectMixin
 from django.views.generic.edit import BaseCreateView
 from django.views.generic.list import BaseListView
 
+from django_avp.planning.errors import leave_to_rendering
 from django_avp.planning.pages import load, plan_template
 from django_avp.planning.scope import UNKNOWN, Later
 
@@ -32,22 +33,30 @@ def fetch_object(view: Any) -> Any:
     return found
 
 
-def plan_view(view: View, authorization: Authorization) -> None:
+def plan_view(view: View, authorization: Authorization, more: Callable[[], Mapping[str, Any]]) -> None:
     """Collect what the template of a view will ask, as far as it is known before the view runs.
 
     Only for requests that show the page: what a POST shows is known when it has been handled.
+
+    Args:
+        view: a view that is set up.
+        authorization: the request's.
+        more: more names of the template's context, made if the template is planned.
     """
     is_shown = view.request.method in ("GET", "HEAD")
     if not is_shown or not isinstance(view, TemplateResponseMixin) or not _is_djangos(view, "get_template_names"):
         return
     try:
         names, template_names = _shown(view)
-    except Exception:
+    except Exception as error:
         # The view raises it, once the gate has let the request in.
+        leave_to_rendering(error)
         return
     template = load(template_names, view.template_engine)
-    extra = getattr(view, "extra_context", None) or {}
-    plan_template(authorization, template, {"request": view.request, "view": view, **names, **extra}, before_gate=True)
+    if template is not None:
+        extra = getattr(view, "extra_context", None) or {}
+        names = {"request": view.request, "view": view, **names, **extra, **more()}
+        plan_template(authorization, template, names, before_gate=True)
 
 
 def _shown(view: Any) -> tuple[dict[str, Any], list[str]]:
@@ -91,8 +100,9 @@ def _page(view: Any, queryset: Any) -> tuple[Any, Any, Any, Any]:
             return None, None, queryset, False
         paginate = view.paginate_queryset
         page: tuple[Any, Any, Any, Any] = paginate(queryset, size)
-    except Exception:
+    except Exception as error:
         # No such page: the view says so, once the gate has let the request in.
+        leave_to_rendering(error)
         return UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN
     vars(view)["paginate_queryset"] = lambda rows, page_size: (
         page if rows is queryset and page_size == size else paginate(rows, page_size)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.template import Engine
 from django.template.loaders import app_directories, cached, filesystem, locmem
 
+from django_avp.planning.errors import leave_to_rendering
 from django_avp.planning.reading import Reader
 from django_avp.planning.scope import Scope
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from django_avp.planning.steps import Step
     from django_avp.templating import Question
 
-__all__ = ["TooLong", "Walk", "is_free"]
+__all__ = ["Walk", "is_free"]
 
 # A page of thousands of rows stays below; a template that includes itself under conditions that only rendering knows
 # does not.
@@ -25,7 +26,7 @@ _MOST_STEPS = 50_000
 _MOST_NESTED = 40
 
 
-class TooLong(Exception):  # noqa: N818 - never leaves the package
+class TooLongError(Exception):
     """Raised when a template is not walked to its end; what was found until then is planned."""
 
 
@@ -63,14 +64,14 @@ class Walk:
         for step in steps:
             self._left -= 1
             if self._left < 0:
-                raise TooLong
+                raise TooLongError
             step.take(self)
 
     def enter(self, template: Any, scope: Scope | None = None) -> None:
         """Walk through another template, which sees these names or those of ``scope``."""
         before = self.scope, self.blocks, self.block, self.ancestors
         if self._nested >= _MOST_NESTED:
-            raise TooLong
+            raise TooLongError
         self._nested += 1
         self.scope, self.blocks, self.block, self.ancestors = scope or self.scope, None, None, []
         try:
@@ -122,8 +123,8 @@ class Walk:
             return None
         try:
             return load()
-        except Exception:
-            # Rendering raises it, where it belongs.
+        except Exception as error:
+            leave_to_rendering(error)
             return None
 
 

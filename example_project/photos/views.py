@@ -1,13 +1,11 @@
-"""The pages: each asks for all its decisions at once, its gate together with its buttons."""
+"""The pages: each has its gate, and what its template asks is decided together with that."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -16,15 +14,15 @@ from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 from django.views.generic import CreateView, DeleteView, DetailView, ListView, TemplateView, UpdateView
 
+from django_avp.cedar import EntityUid
 from django_avp.decorators import action_required
 from django_avp.http import HttpRequest
 from django_avp.mixins import ActionRequiredMixin
 from example_project.photos.drawing import draw
-from example_project.photos.explanations import PHRASES, explain
 from example_project.photos.forms import FIRST_SEED, LAST_SEED, PhotoForm, UploadForm
 from example_project.photos.models import Album, Photo, data_uri
 
-Checks = Iterable[tuple[str, Any]]
+APPLICATION = EntityUid("Application", "default")
 
 
 def all_photos() -> QuerySet[Photo]:
@@ -38,7 +36,7 @@ def all_albums() -> QuerySet[Album]:
 
 
 class Gallery(ActionRequiredMixin, ListView):  # type: ignore[type-arg]
-    """All photos, 30 a page: the gate, three questions per photo and two per album are one round."""
+    """All photos, 30 a page: the gate, three questions about each photo and two about each album are one round."""
 
     request: HttpRequest
     action_required = "ListPhotos"
@@ -54,27 +52,20 @@ class Gallery(ActionRequiredMixin, ListView):  # type: ignore[type-arg]
         """The albums of the navigation."""
         return list(all_albums())
 
-    @cached_property
-    def _page(self) -> tuple[Paginator[Photo], Page[Photo], Any, bool]:
-        return super().paginate_queryset(self.get_queryset(), self.paginate_by)
-
-    def paginate_queryset(self, queryset: Any, page_size: int) -> tuple[Paginator[Photo], Page[Photo], Any, bool]:
-        """Fetch the page once: the photos that are asked about are the ones that are shown."""
-        return self._page
-
-    def get_also_checks(self) -> Checks:
-        """What the page's buttons and rows ask, decided together with the gate."""
-        _, page, _, _ = self._page
-        yield from ((action, photo) for photo in page for action in ("ViewPhoto", "EditPhoto", "DeletePhoto"))
-        yield from ((action, album) for album in self.albums for action in ("ViewAlbum", "UploadPhoto"))
+    def get_planning_context(self) -> dict[str, Any]:
+        """The albums are shown on every page, so what it asks about them joins the gate's round."""
+        return {"albums": self.albums}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context = super().get_context_data(albums=self.albums, **kwargs)
-        can = self.request.avp.can
-        shown = [photo for photo in context["photos"] if can("ViewPhoto", photo)]
-        hidden = len(context["photos"]) - len(shown)
-        uploads = [album for album in self.albums if can("UploadPhoto", album)]
-        return context | {"photos": shown, "hidden": hidden, "uploads": uploads}
+        context = super().get_context_data(**self.get_planning_context(), **kwargs)
+        # The template asks this as well, so it is decided already.
+        shown = sum(bool(self.request.avp.can("ViewPhoto", photo)) for photo in context["photos"])
+        return context | {"shown": shown, "hidden": len(context["photos"]) - shown}
+
+    @property
+    def may_upload(self) -> bool:
+        """Whether any album takes an upload, for the menu of those that do."""
+        return any(self.request.avp.can("UploadPhoto", album) for album in self.albums)
 
 
 class AlbumPage(Gallery):
@@ -94,8 +85,9 @@ class AlbumPage(Gallery):
     def get_queryset(self) -> QuerySet[Photo]:
         return super().get_queryset().filter(album=self.album)
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(album=self.album, **kwargs)
+    def get_planning_context(self) -> dict[str, Any]:
+        """The album as well."""
+        return super().get_planning_context() | {"album": self.album}
 
 
 class PhotoDetail(ActionRequiredMixin, DetailView):  # type: ignore[type-arg]
@@ -105,11 +97,6 @@ class PhotoDetail(ActionRequiredMixin, DetailView):  # type: ignore[type-arg]
     queryset = all_photos()
     template_name = "photos/detail.html"
 
-    def get_also_checks(self) -> Checks:
-        """The buttons beside the photo, and whether its album is linked."""
-        photo = self.get_object()
-        return [("EditPhoto", photo), ("DeletePhoto", photo), ("ViewAlbum", photo.album)]
-
 
 class PhotoEdit(ActionRequiredMixin, UpdateView):  # type: ignore[type-arg]
     """Change a photo's title, visibility and tags."""
@@ -118,11 +105,6 @@ class PhotoEdit(ActionRequiredMixin, UpdateView):  # type: ignore[type-arg]
     queryset = all_photos()
     form_class = PhotoForm
     template_name = "photos/edit.html"
-
-    def get_also_checks(self) -> Checks:
-        """The button beside the form, and whether the album is linked."""
-        photo = self.get_object()
-        return [("DeletePhoto", photo), ("ViewAlbum", photo.album)]
 
     def form_valid(self, form: Any) -> HttpResponse:
         messages.success(self.request, f"“{form.instance}” is saved.")
@@ -163,18 +145,17 @@ class PhotoUpload(ActionRequiredMixin, CreateView):  # type: ignore[type-arg]
         """The album that the address names."""
         return get_object_or_404(all_albums(), slug=self.kwargs["slug"])
 
-    def get_also_checks(self) -> Checks:
-        """Which albums may be switched to."""
-        return [("UploadPhoto", album) for album in self.albums]
+    def get_planning_context(self) -> dict[str, Any]:
+        """The albums to choose from, one of them this one."""
+        return {"albums": self.albums, "album": self.album}
 
     def get_initial(self) -> dict[str, Any]:
         seed = FIRST_SEED + secrets.randbelow(LAST_SEED - FIRST_SEED)
         return {"motif": Photo.Motif.MOUNTAINS, "is_public": self.album.is_public, "seed": seed}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context = super().get_context_data(album=self.album, **kwargs)
-        uploads = [album for album in self.albums if self.request.avp.can("UploadPhoto", album)]
-        return context | {"uploads": uploads, "motifs": _previewed(context["form"])}
+        context = super().get_context_data(**self.get_planning_context(), **kwargs)
+        return context | {"motifs": _previewed(context["form"])}
 
     def form_valid(self, form: Any) -> HttpResponse:
         form.instance.album = self.album
@@ -222,34 +203,16 @@ class WhatMayIDo(ActionRequiredMixin, TemplateView):
     @property
     def questions(self) -> list[tuple[str, Any, str]]:
         """Action, resource and what to call the resource."""
-        questions: list[tuple[str, Any, str]] = [("ListPhotos", None, "the site")]
+        questions: list[tuple[str, Any, str]] = [("ListPhotos", APPLICATION, "the site")]
         if self.photo is not None:
             album = self.photo.album
             questions += [(action, album, "the album") for action in ("ViewAlbum", "UploadPhoto")]
             questions += [(action, self.photo, "the photo") for action in ("ViewPhoto", "EditPhoto", "DeletePhoto")]
         return questions
 
-    def get_also_checks(self) -> Checks:
-        """The table's questions, and whether the titles of the photos to choose from may be told."""
-        yield from ((action, resource) for action, resource, _ in self.questions)
-        yield from (("ViewPhoto", photo) for photo in self.photos)
+    def get_planning_context(self) -> dict[str, Any]:
+        """All that the page shows."""
+        return {"photo": self.photo, "photos": self.photos, "questions": self.questions}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        can = self.request.avp.can
-        rows = [(action, where, can(action, resource)) for action, resource, where in self.questions]
-        return super().get_context_data(
-            photo=self.photo,
-            may_view=can("ViewPhoto", self.photo) if self.photo else None,
-            rows=[
-                (
-                    PHRASES[action],
-                    action,
-                    where,
-                    decision,
-                    [explain(name) for name in sorted(decision.determining_policies)],
-                )
-                for action, where, decision in rows
-            ],
-            choices=[(photo.pk, photo.title if can("ViewPhoto", photo) else "") for photo in self.photos],
-            **kwargs,
-        )
+        return super().get_context_data(**self.get_planning_context(), **kwargs)

@@ -9,14 +9,17 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect, resolve_url
+from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 from django.views.generic import TemplateView
 
+from django_avp.decorators import authorization_not_required
 from example_project.signin import issuer
 from example_project.signin.personas import PERSONAS
 
 
+@method_decorator(authorization_not_required, name="dispatch")
 class ChooseUser(TemplateView):
     """Offers the demo's users; where Cognito is set up, says how to sign in there."""
 
@@ -30,6 +33,7 @@ class ChooseUser(TemplateView):
         )
 
 
+@authorization_not_required
 @require_POST
 def sign_in(request: HttpRequest, slug: str) -> HttpResponse:
     """Mint the tokens of a user and keep them in a new session."""
@@ -46,6 +50,7 @@ def sign_in(request: HttpRequest, slug: str) -> HttpResponse:
     return HttpResponseRedirect(safe_next(request, request.POST.get("next", "")) or resolve_url("photos:gallery"))
 
 
+@authorization_not_required
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     """Forget the tokens with the session."""
@@ -54,6 +59,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return redirect(settings.LOGIN_URL)
 
 
+@authorization_not_required
 @require_GET
 def key_set(request: HttpRequest, pool: str) -> HttpResponse:
     """The public keys of the development pool, where Cognito would publish them."""

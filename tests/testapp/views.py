@@ -138,6 +138,11 @@ def response(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "gallery.html", {"object_list": PhotoList.queryset.all()})
 
 
+def unplanned(request: HttpRequest) -> HttpResponse:
+    """Shows what planning cannot know."""
+    return render(request, "unplanned.html", {"photo": Photo.objects.first()})
+
+
 async def aresponse(request: HttpRequest) -> HttpResponse:
     """The same, async."""
     return TemplateResponse(request, "gallery.html", {"object_list": PhotoList.queryset.all()})

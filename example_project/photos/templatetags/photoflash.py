@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from example_project.photos.drawing import draw
-from example_project.photos.explanations import explain
+from example_project.photos.explanations import PHRASES, Explanation, explain
 from example_project.photos.models import data_uri
 from example_project.signin.personas import PERSONAS, Persona
 
@@ -53,6 +53,18 @@ def because(decision: Any) -> str:
     """One of the policies that decided, always the same, in words."""
     policies = getattr(decision, "determining_policies", ())
     return explain(min(policies)).reason if policies else ""
+
+
+@register.filter
+def policies(decision: Any) -> list[Explanation]:
+    """All policies that decided, in words."""
+    return [explain(policy_id) for policy_id in sorted(getattr(decision, "determining_policies", ()))]
+
+
+@register.filter
+def phrase(action: str) -> str:
+    """What an action is called."""
+    return PHRASES[action]
 
 
 @register.filter
