@@ -21,7 +21,7 @@ PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 unexport DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format matrix databases suite clean
+.PHONY: help demo test lint format matrix databases bench suite clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ database-%: $(DEV)/installed
 	else \
 		echo "No $* server answered on 127.0.0.1: its tests were left out"; \
 	fi
+
+bench: $(DEV)/installed ## Measure, side by side in one run (QUICK=1 only proves that it runs)
+	$(DEV)/bin/python -m benchmarks.planning $(if $(QUICK),--quick)
 
 suite: $(DEV)/installed
 	@$(DEV)/bin/python -c 'import django, platform; print("Python", platform.python_version(), "with Django", django.__version__)'

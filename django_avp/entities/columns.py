@@ -57,9 +57,14 @@ class Column:
     target_key: Any = None
     target_relations: tuple[Any, ...] = ()
 
-    def loaded(self, instance: models.Model) -> Any:
-        """The column's value, or a list of them for a Set, without a query; ``NOT_LOADED`` if it takes one."""
-        values = [stored(row, self.field) for row in _reached(instance, self.relations)]
+    def loaded(self, snapshot: models.Model) -> Any:
+        """The column's value, or a list of them for a Set, without a query; ``NOT_LOADED`` if it takes one.
+
+        The snapshot of a row has its own columns as they are stored; the rows that it leads to may not.
+        """
+        if not self.relations:
+            return snapshot.__dict__.get(self.field.attname, NOT_LOADED)
+        values = [stored(row, self.field) for row in _reached(snapshot, self.relations)]
         if any(value is NOT_LOADED for value in values):
             return NOT_LOADED
         return values if self.is_set else values[0]

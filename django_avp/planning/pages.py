@@ -51,10 +51,10 @@ def plan_template(
 
 def load(names: str | Sequence[str], using: str | None = None) -> Any:
     """The first template of these names, as Django's loader returns it; ``None`` if planning cannot have it."""
-    backends = [backend for backend in engines.all() if isinstance(backend, DjangoTemplates)]
-    if not all(is_free(one) for backend in backends for one in backend.engine.template_loaders):
-        return None
     try:
+        backends = [backend for backend in engines.all() if isinstance(backend, DjangoTemplates)]
+        if not all(is_free(one) for backend in backends for one in backend.engine.template_loaders):
+            return None
         return loader.select_template([names] if isinstance(names, str) else names, using=using)
     except Exception as error:
         leave_to_rendering(error)
@@ -70,9 +70,10 @@ def plan_response(request: Any, response: Any) -> None:
     authorization = getattr(getattr(response, "_request", None), "avp", None)
     if not is_djangos or response.is_rendered or authorization is None or not conf.planning:
         return
-    named = response.template_name
+    named, context = response.template_name, response.context_data or {}
     template = load(named, response.using) if isinstance(named, str | list | tuple) else named
-    plan_template(authorization, template, {"request": request, **(response.context_data or {})})
+    if isinstance(context, dict):
+        plan_template(authorization, template, {"request": request, **context})
 
 
 # A subclass that renders in its own way makes its own context.

@@ -168,7 +168,7 @@ class Include(Step):
 
     def take(self, walk: Walk) -> None:
         template = self._template(walk)
-        if template is None or not walk.asks(walk.compiled(template).steps):
+        if template is None or not walk.compiled(template).steps:
             return
         names = {name: walk.value(value, "") for name, value in self.node.extra_context.items()}
         if self.node.isolated_context:

@@ -517,6 +517,7 @@ def test_responses_that_render_in_their_own_way_are_left_alone(gallery, template
         TemplateResponse(request, "page.html").render(),
         TemplateResponse(request, ["nowhere.html"]),
         TemplateResponse(request, object()),
+        TemplateResponse(request, "page.html", [("not", "a dict")]),
         HttpResponse(),
     ]:
         request.avp._pending.clear()
