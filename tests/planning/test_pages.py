@@ -7,12 +7,15 @@ import pytest
 from django.db import transaction
 from django.http import HttpResponse
 from django.template import Origin, TemplateDoesNotExist, engines
+from django.template.autoreload import reset_loaders
 from django.template.loaders.base import Loader
 from django.template.response import SimpleTemplateResponse, TemplateResponse
+from django.test import override_settings
 from django.utils.functional import SimpleLazyObject, cached_property
 
 from django_avp.cedar import EntityUid
 from django_avp.planning import plan_response
+from django_avp.planning.compiling import compiled
 from tests.planning.conftest import by_render, by_response, photos
 from tests.testapp.models import Album, Note, Photo
 
@@ -500,6 +503,28 @@ def test_names_of_context_processors_are_known_when_rendering_begins(show, galle
 def shelf(request):
     """Two photos for every page."""
     return {"shelf": list(photos()[1:3])}
+
+
+def test_a_template_is_compiled_once_and_again_when_it_is_reloaded(request_of, gallery):
+    """What depends on the template alone is kept as long as the template is."""
+    texts = {"page.html": "{% can 'ListPhotos' %}l{% endcan %}"}
+    cached = [("django.template.loaders.cached.Loader", [("django.template.loaders.locmem.Loader", texts)])]
+    options = {"loaders": cached, "builtins": ["django_avp.templatetags.avp"]}
+    backend = {"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": options}
+    with override_settings(TEMPLATES=[backend]):
+        request = request_of()
+        assert by_response(request, {}).content == b"l"
+        kept = compiled(engines["django"].get_template("page.html").template)
+        assert by_response(request_of(), {}).content == b"l"
+        assert compiled(engines["django"].get_template("page.html").template) is kept
+
+        texts["page.html"] = "{% can 'Moderate' %}m{% endcan %}"
+        reset_loaders()  # as autoreload does
+        request = request_of()
+        by_response(request, {})
+
+    assert [check.action.id for check in request.avp.reads] == ["Moderate"]
+    assert request.avp.planned == request.avp.reads.keys()
 
 
 def test_responses_that_render_in_their_own_way_are_left_alone(gallery, templates, request_of):
