@@ -4,8 +4,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 # The tests that depend on the database.
-ON_DATABASES := tests/entities tests/test_authorization.py tests/test_flow.py tests/test_rules_a.py tests/test_rules_b.py \
-	tests/test_rules_c.py tests/test_users.py
+ON_DATABASES := tests/entities tests/planning tests/test_authorization.py tests/test_flow.py tests/test_rules_a.py \
+	tests/test_rules_b.py tests/test_rules_c.py tests/test_rules_d.py tests/test_users.py
 # A directory in which every test run leaves a JUnit report.
 REPORTS ?=
 

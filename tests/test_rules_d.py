@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import django
 import pytest
 from asgiref.sync import async_to_sync
@@ -118,7 +120,7 @@ def test_d1_gate_and_buttons_are_one_round_and_nothing_is_fetched_twice(make_cli
         with CaptureQueriesContext(connection) as queries:
             response = client.get(path.format(pk=photo.pk))
         assert response.status_code == 200
-        taken[planning] = [query["sql"] for query in queries if 'FROM "testapp_photo"' in query["sql"]]
+        taken[planning] = [query["sql"] for query in queries if re.search(r"FROM .testapp_photo\b", query["sql"])]
 
     assert [round_.checks for round_ in response.wsgi_request.avp.rounds] == [checks]
     assert len(taken[True]) <= len(taken[False])
@@ -183,7 +185,7 @@ def test_d1_rows_that_are_not_paginated_are_fetched_once(make_client, photo):
         response = client.get("/albums/")
 
     assert response.status_code == 200
-    assert len([query for query in queries if 'FROM "testapp_album"' in query["sql"]]) == 1
+    assert len([query for query in queries if re.search(r"FROM .testapp_album\b", query["sql"])]) == 1
     assert len(response.wsgi_request.avp.rounds) == 1
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.template import Engine, engines, loader
+from django.template import Engine, RequestContext, engines, loader
 from django.template.backends.django import DjangoTemplates
 from django.template.backends.django import Template as BackendTemplate
 from django.template.response import SimpleTemplateResponse
@@ -99,12 +100,10 @@ def plan_rendering(node: CheckNode, context: Any, authorization: Authorization, 
     if not conf.planning:
         return True
     engine = context.template.engine
-    # What a page keeps for all its templates, as {% include %} does.
-    kept = context.render_context.dicts[0]
-    names = _names_of_page(context)
-    if names is not None and not kept.get(_MARK):
+    kept = _kept(context)
+    if not kept.get(_MARK):
         kept[_MARK] = True
-        walk = Walk(engine, compiled, names, Reader())
+        walk = Walk(engine, compiled, _names_of_page(context), Reader())
         _collect(authorization, walk, lambda: walk.enter(context.template))
         if authorization.expects(check):
             return True
@@ -114,13 +113,37 @@ def plan_rendering(node: CheckNode, context: Any, authorization: Authorization, 
     return False
 
 
-def _names_of_page(context: Any) -> Scope | None:
-    """The names that the page began with, in a context to which tags have added; ``None`` in one of a tag's own."""
-    has_request = hasattr(context, "request")
-    if has_request and not hasattr(context, "_processors_index"):
-        return None
+def _kept(context: Any) -> dict[Any, Any]:
+    """What a page keeps for all its templates, where ``{% include %}`` keeps what it has loaded."""
+    kept: dict[Any, Any] = context.render_context.dicts[0]
+    return kept
+
+
+def _names_of_page(context: Any) -> Scope:
+    """The names that the page began with, before its tags added theirs."""
+    page = _context_of_page(context)
     # Django's built-in names and the context; in a request's, also the processors' and the modifications.
-    return Scope(*context.dicts[: 4 if has_request else 2])
+    return Scope(*page.dicts[: 4 if isinstance(page, RequestContext) else 2])
+
+
+def _context_of_page(context: Any) -> Any:
+    """The context that the page is rendered with, seen from a part of it.
+
+    ``{% include … only %}`` and inclusion tags give their templates a copy without the page's names, from which no way
+    leads back. But the page is being rendered, so its context is further up the stack.
+    """
+    frame = inspect.currentframe()
+    while frame is not None and not _is_of_page(context):
+        other = frame.f_locals.get("context") if frame.f_code.co_name == "render" else None
+        if isinstance(other, RequestContext) and _kept(other) is _kept(context):
+            context = other
+        frame = frame.f_back
+    return context
+
+
+def _is_of_page(context: Any) -> bool:
+    # Django takes this from copies that lack what context processors gave.
+    return not isinstance(context, RequestContext) or hasattr(context, "_processors_index")
 
 
 def _collect(authorization: Authorization, walk: Walk, begin: Callable[[], None]) -> None:

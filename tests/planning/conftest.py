@@ -155,6 +155,5 @@ def gallery(user):
 
 def photos():
     """Photos as a page loads them that asks about them."""
-    return Photo.objects.select_related("owner", "album__account", "album__owner").prefetch_related(
-        "tags", "viewers", "comments__author"
-    )
+    rows = Photo.objects.select_related("owner", "album__account", "album__owner").order_by("pk")
+    return rows.prefetch_related("tags", "viewers", "comments__author")

@@ -188,17 +188,27 @@ def test_an_iterator_is_not_consumed(show, gallery):
     assert page.unplanned == 6
 
 
-def test_an_include_with_names_of_its_own_alone_is_followed(gallery, templates, request_of):
-    """Before a response is rendered; in the middle of rendering the page's names are out of reach of such a part."""
-    templates(
+def test_an_include_with_names_of_its_own_alone_is_followed(show, gallery):
+    """Though its template, where the first check is, knows nothing of the page's names."""
+    page = show(
         "{% for photo in photos %}{% include 'row.html' with p=photo only %}{% endfor %}",
-        row=EDIT.replace("photo %", "p %"),
+        rows,
+        row="{% include 'inner.html' with photo=p only %}",
+        inner=EDIT,
     )
-    for shown, rounds in [(by_response, [6]), (by_render, [1] * 6)]:
-        request = request_of()
 
-        assert shown(request, rows()).content == b"-e-e-e"
-        assert [round_.checks for round_ in request.avp.rounds] == rounds
+    assert (page.html, page.rounds, page.unplanned) == ("-e-e-e", [6], 0)
+
+
+def test_the_rest_of_a_page_is_planned_from_within_a_tag_of_the_project(show, gallery):
+    """Only what the tag itself asks was not."""
+    page = show(
+        "{% card photos.1 %}{% for photo in photos %}" + EDIT + "{% endfor %}",
+        rows,
+        card="{% can 'ViewPhoto' item %}v{% endcan %}",
+    )
+
+    assert (page.html, page.rounds, page.unplanned) == ("v-e-e-e", [7], 1)
 
 
 def test_a_lazy_object_is_not_forced(show, gallery):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.core.paginator import Paginator
-from django.db import OperationalError, connection
+from django.db import DatabaseError, connection
 from django.http import QueryDict
 from django.template import Context, Template
 from django.test.utils import CaptureQueriesContext
@@ -279,7 +279,7 @@ def test_rows_are_fetched_only_where_rendering_fetches_them(names):
     reader.is_certain = False
     assert len(reader.rows(queryset)) == 6
     reader.is_certain = True
-    with pytest.raises(OperationalError):  # a transaction is lost, so rendering could not tell why
+    with pytest.raises(DatabaseError):  # a transaction is lost, so rendering could not tell why
         reader.rows(Photo.objects.extra(where=["nonsense("]))  # noqa: S610
     assert reader.rows(names["page"]) == tuple(names["fetched"][:2])
     assert reader.rows(iter([1])) is None
