@@ -139,6 +139,7 @@ BASE = "{% block a %}{% can 'ListPhotos' %}l{% endcan %}{% endblock %}|{% block 
         ("{% extends 'middle.html' %}{% block b %}{{ block.super }}{{ block.super }}{% endblock %}", "l|ee", 3),
         ("{% extends 'middle.html' %}{% block b %}{% include 'base.html' %}{{ block.super }}{% endblock %}", "l|l|e", 3),
         ("{% extends parent %}", "l|", 2),
+        ("{% extends 'base.html' %}{% block a %}{% for n in 'ab' %}{{ block.super }}{% endfor %}{% endblock %}", "ll|", 2),
         ("{% for n in 'ab' %}{% block a %}{% can 'ListPhotos' %}l{% endcan %}{% endblock %}{% endfor %}", "ll", 1),
         ("{% extends 'looping.html' %}{% block x %}{{ block.super }}{{ block.nowhere }}{% include 'super.html' %}{% endblock %}", "xx", 0),
         ("{% for n in 'ab' %}{% include 'child.html' %}{% endfor %}", "l|l|", 2),
