@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+AVP_PORT ?= 8180
 # The tests that depend on the database.
 ON_DATABASES := tests/entities tests/planning tests/test_authorization.py tests/test_flow.py tests/test_rules_a.py \
 	tests/test_rules_b.py tests/test_rules_c.py tests/test_rules_d.py tests/test_users.py
@@ -21,16 +22,25 @@ PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 unexport DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format matrix databases bench suite clean
+.PHONY: help demo demo-avp test lint format matrix databases bench suite clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(DEMO)/installed ## Run the example on http://127.0.0.1:8000/ (another port: make demo PORT=8080)
 	$(DEMO)/bin/python manage.py migrate --verbosity 0
 	$(DEMO)/bin/python manage.py seed_demo
 	@echo "The example: http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
 	$(DEMO)/bin/python manage.py runserver 127.0.0.1:$(PORT)
+
+demo-avp: $(DEMO)/installed ## Run the example on a local endpoint in the place of Amazon Verified Permissions
+	$(DEMO)/bin/python manage.py migrate --verbosity 0
+	$(DEMO)/bin/python manage.py seed_demo
+	@$(DEMO)/bin/python manage.py avp_serve --port $(AVP_PORT) & endpoint=$$!; trap 'kill $$endpoint' EXIT; \
+	echo "The example: http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"; \
+	AVP_ENGINE=django_avp.engines.verified_permissions.VerifiedPermissionsEngine AVP_POLICY_STORE_ID=local \
+	AWS_ENDPOINT_URL=http://127.0.0.1:$(AVP_PORT) AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=local \
+	AWS_SECRET_ACCESS_KEY=local $(DEMO)/bin/python manage.py runserver 127.0.0.1:$(PORT)
 
 test: $(DEV)/installed ## Run the tests; every line and branch of django_avp must be covered
 	$(DEV)/bin/coverage erase

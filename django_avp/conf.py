@@ -60,6 +60,19 @@ class Settings:
         return value if isinstance(value, str) and "." not in value else function("AVP_POLICY_STORE_ID")
 
     @property
+    def client_options(self) -> Mapping[str, Any]:
+        """Keyword arguments for ``boto3.client``; timeouts and retries have our defaults."""
+        value: object = getattr(settings, "AVP_CLIENT_OPTIONS", {})
+        if not isinstance(value, Mapping):
+            raise wrong("AVP_CLIENT_OPTIONS", value, 'a dict such as {"region_name": "eu-west-1"}')
+        return value
+
+    @property
+    def call_strategy(self) -> str:
+        """``"auto"``, ``"batch"`` or ``"single"``: by which operations checks are asked."""
+        return one_of("AVP_CALL_STRATEGY", ("auto", "batch", "single"))
+
+    @property
     def on_policy_error(self) -> str:
         """``"ignore"``, ``"forbids"`` or ``"any"``: which policies deny when they cannot be evaluated."""
         return one_of("AVP_ON_POLICY_ERROR", ("ignore", "forbids", "any"))

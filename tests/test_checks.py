@@ -15,7 +15,7 @@ from django.views.decorators.cache import cache_page
 from django.views.generic import TemplateView
 
 from django_avp import entities
-from django_avp.checks import base, policies, setup, usage
+from django_avp.checks import base, engine, policies, setup, usage
 from django_avp.decorators import action_required
 from django_avp.mixins import ActionRequiredMixin
 from tests.testapp import views
@@ -37,7 +37,7 @@ def test_the_test_site_has_no_problem():
 
 def test_ids_are_unique_and_in_order():
     """An id names one problem for ever."""
-    source = "".join(Path(module.__file__).read_text() for module in (base, setup, policies, usage))
+    source = "".join(Path(module.__file__).read_text() for module in (base, setup, policies, usage, engine))
     ids = re.findall(r'id="django_avp\.[EW](\d{3})"', source)
     first_uses = list(dict.fromkeys(ids))
 
@@ -332,3 +332,13 @@ def test_a_view_that_declares_nothing_where_every_one_has_to(settings):
     assert sorted(told) == [
         f"tests.required_urls.{name}" for name in ("Undeclared", "aundeclared", "undeclared", "writes")
     ]
+
+
+def test_settings_that_verified_permissions_cannot_follow(settings):
+    """It needs a store, and does not tell which policy could not be evaluated."""
+    settings.AVP_ENGINE = "django_avp.engines.verified_permissions.VerifiedPermissionsEngine"
+    settings.AVP_ON_POLICY_ERROR = "forbids"
+    assert {"E029", "E030"} <= found().keys()
+    settings.AVP_POLICY_STORE_ID = "PSEXAMPLEabcdefg111111"
+    settings.AVP_ON_POLICY_ERROR = "any"
+    assert found() == {}

@@ -46,6 +46,8 @@ DEFAULTS = {
     "require_active_user": True,
     "permission_actions": {},
     "planning": True,
+    "client_options": {},
+    "call_strategy": "auto",
     "server_timing": False,
 }
 
@@ -215,6 +217,8 @@ def test_pools_are_needed(bare):
         ("namespace", None, "it must be the name of a Cedar namespace"),
         ("policy_store_id", "nowhere.store", "cannot be imported (No module named 'nowhere'). Name a function by its"),
         ("policy_store_id", 5, "it must be a function or the dotted path of one"),
+        ("client_options", ["eu-west-1"], "it must be a dict such as"),
+        ("call_strategy", "both", "it must be one of 'auto', 'batch', 'single'"),
         ("on_policy_error", "deny", "it must be one of 'ignore', 'forbids', 'any'"),
         ("on_policy_error", ["any"], "it must be one of 'ignore', 'forbids', 'any'"),
         ("max_depth", "10", "it must be a number of levels"),

@@ -5,6 +5,6 @@ No network is used, and no file but the project's own policies and templates is 
 
 from __future__ import annotations
 
-from django_avp.checks import policies, setup, usage
+from django_avp.checks import engine, policies, setup, usage
 
-__all__ = ["policies", "setup", "usage"]
+__all__ = ["engine", "policies", "setup", "usage"]

@@ -1,0 +1,140 @@
+"""``VerifiedPermissionsEngine``: asks Amazon Verified Permissions, in as few calls as its limits allow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.exceptions import ImproperlyConfigured
+
+from django_avp.cedar import INVALID, UNAVAILABLE, Check, Decision
+from django_avp.conf import conf
+from django_avp.engines.base import Batch, Decisions
+from django_avp.engines.verified_permissions.answers import decisions_of
+from django_avp.engines.verified_permissions.breaker import Breaker
+from django_avp.engines.verified_permissions.calls import Call, Caller, Item, calls, fault_of, has_token
+from django_avp.engines.verified_permissions.client import make_client
+from django_avp.engines.verified_permissions.faults import decision_of
+from django_avp.policies import load
+from django_avp.schema import Schema
+from django_avp.values import Unholdable
+
+__all__ = ["VerifiedPermissionsEngine"]
+
+logger = logging.getLogger("django_avp")
+
+# Calls under way at once in a process, but for those that a thread makes itself.
+_CONCURRENT = 16
+
+
+class VerifiedPermissionsEngine:
+    """Decides by the policies of a policy store, which ``AVP_POLICY_STORE_ID`` names.
+
+    One instance serves a process. Its client and threads are made on first use, so after a fork.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._client: Any = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._breaker = Breaker()
+        self._schema: list[Schema | None] = []
+
+    def decide(self, batch: Batch) -> Decisions:
+        """Decide every check of the batch; see :class:`django_avp.engines.base.Engine`."""
+        plan = self._plan(batch)
+        if len(plan.calls) <= 1:
+            answers = [self._ask(call, batch) for call in plan.calls]
+        else:
+            answers = list(self._threads().map(lambda call: self._ask(call, batch), plan.calls))
+        return plan.decisions(answers)
+
+    async def adecide(self, batch: Batch) -> Decisions:
+        """The same as :meth:`decide`, without blocking the event loop."""
+        plan = await sync_to_async(self._plan)(batch)
+        loop, threads = asyncio.get_running_loop(), self._threads()
+        asked = [loop.run_in_executor(threads, self._ask, call, batch) for call in plan.calls]
+        return plan.decisions(await asyncio.gather(*asked))
+
+    def _plan(self, batch: Batch) -> _Plan:
+        return _Plan(batch, None if has_token(batch.identity) else self._local_schema())
+
+    def _local_schema(self) -> Schema | None:
+        """The schema beside the project's policies, read once; the store has its own, which nobody here knows."""
+        with self._lock:
+            if not self._schema:
+                self._schema = [load(conf.policies).schema if conf.policies else None]
+            return self._schema[0]
+
+    def _ask(self, call: Call, batch: Batch) -> Sequence[Decision]:
+        if not self._breaker.admits():
+            return [UNAVAILABLE] * len(call.items)
+        try:
+            response = getattr(self._connected(), call.operation)(**call.parameters)
+        except (ClientError, BotoCoreError) as error:
+            decision = decision_of(error, call)
+            self._breaker.record(is_failure=decision is UNAVAILABLE)
+            return [decision] * len(call.items)
+        except Exception as error:
+            # botocore parses what it is given: an answer that is none can raise anything.
+            logger.error("avp.odd_answer", extra={"checks": len(call.items), "operation": call.operation})
+            logger.debug("avp.odd_answer", extra={"error": type(error).__name__})
+            self._breaker.record(is_failure=True)
+            return [UNAVAILABLE] * len(call.items)
+        self._breaker.record(is_failure=False)
+        return decisions_of(call, response, batch.identity.principal)
+
+    def _connected(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = make_client(conf.client_options)
+            return self._client
+
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(_CONCURRENT, thread_name_prefix="django-avp")
+            return self._pool
+
+
+class _Plan:
+    """What of a batch is asked in which call; what cannot be asked is undecided."""
+
+    def __init__(self, batch: Batch, schema: Schema | None) -> None:
+        self._checks = batch.checks
+        self.calls: tuple[Call, ...] = ()
+        store = batch.store
+        if not store:
+            raise ImproperlyConfigured(
+                "AVP_POLICY_STORE_ID is missing. VerifiedPermissionsEngine asks a policy store: give its id or alias."
+            )
+        try:
+            caller = Caller(batch.identity, schema)
+        except Unholdable:
+            # What is wrong is a claim, and may not be shown (rule A8).
+            logger.error("avp.entity_refused", extra={"principal_type": batch.identity.principal.type})
+            return
+        items = {check: caller.item(check, world) for check, world in zip(batch.checks, batch.worlds, strict=True)}
+        sound = [item for item in items.values() if _is_sound(item, caller)]
+        self.calls = tuple(calls(caller, sound, store, conf.call_strategy))
+
+    def decisions(self, answers: Sequence[Sequence[Decision]]) -> Decisions:
+        """The decisions of all checks, in the order of the batch."""
+        decided: dict[Check, Decision] = {}
+        for call, decisions in zip(self.calls, answers, strict=True):
+            decided.update(zip((item.check for item in call.items), decisions, strict=True))
+        return Decisions((decided.get(check, INVALID) for check in self._checks), calls=len(self.calls))
+
+
+def _is_sound(item: Item, caller: Caller) -> bool:
+    fault = fault_of(item, caller.room)
+    if fault:
+        extra = {"fault": fault, "action": item.check.action.id, "resource_type": item.check.resource.type}
+        logger.error("avp.check_refused", extra=extra)
+    return not fault

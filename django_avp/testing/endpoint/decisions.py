@@ -1,0 +1,150 @@
+"""The four operations that decide, within the service's limits and by Cedar."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import cedarpy
+
+from django_avp.cedar import EntityUid
+from django_avp.identity import Identity
+from django_avp.testing.endpoint.errors import refused
+from django_avp.testing.endpoint.shapes import action_of, context_of, entities_of, entity_uid
+from django_avp.testing.endpoint.stores import PolicyStore
+from django_avp.values import Unholdable
+
+__all__ = ["OPERATIONS"]
+
+MAX_CHECKS = 30
+MAX_ENTITIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Principal:
+    """Who is asked about: its entity as Cedar has it, and the claims of an access token."""
+
+    uid: EntityUid
+    entity: Mapping[str, Any] | None = None
+    token: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _is_authorized(store: PolicyStore, request: Mapping[str, Any]) -> dict[str, Any]:
+    principal = _Principal(entity_uid(request.get("principal"), "principal"))
+    return _Evaluation(store, request, {}).decide(principal, request, "")
+
+
+def _is_authorized_with_token(store: PolicyStore, request: Mapping[str, Any]) -> dict[str, Any]:
+    identity, principal = _of_token(store, request)
+    answer = _Evaluation(store, request, _types(identity)).decide(principal, request, "")
+    return {**answer, "principal": _identifier(principal.uid)}
+
+
+def _batch_is_authorized(store: PolicyStore, request: Mapping[str, Any]) -> dict[str, Any]:
+    evaluation = _Evaluation(store, request, {})
+    items = _items(request)
+    for name in ("principal", "resource"):
+        if all(item.get(name) == items[0].get(name) for item in items):
+            break
+    else:
+        raise refused("All requests have one principal, or all have one resource.", ["requests"])
+    results = []
+    for number, item in enumerate(items):
+        path = f"requests[{number}]."
+        principal = _Principal(entity_uid(item.get("principal"), f"{path}principal"))
+        results.append({"request": item, **evaluation.decide(principal, item, path)})
+    return {"results": results}
+
+
+def _batch_is_authorized_with_token(store: PolicyStore, request: Mapping[str, Any]) -> dict[str, Any]:
+    identity, principal = _of_token(store, request)
+    evaluation = _Evaluation(store, request, _types(identity))
+    results = [
+        {"request": item, **evaluation.decide(principal, item, f"requests[{number}].")}
+        for number, item in enumerate(_items(request))
+    ]
+    return {"principal": _identifier(principal.uid), "results": results}
+
+
+OPERATIONS: Mapping[str, Callable[[PolicyStore, Mapping[str, Any]], dict[str, Any]]] = {
+    "IsAuthorized": _is_authorized,
+    "IsAuthorizedWithToken": _is_authorized_with_token,
+    "BatchIsAuthorized": _batch_is_authorized,
+    "BatchIsAuthorizedWithToken": _batch_is_authorized_with_token,
+}
+
+
+def _of_token(store: PolicyStore, request: Mapping[str, Any]) -> tuple[Identity, _Principal]:
+    identity = store.identity(request)
+    try:
+        entity = identity.entity(store.policies.schema)
+        token = identity.token_context()
+    except Unholdable as error:
+        raise refused("A claim of the token cannot be held.", ["identityToken", "accessToken"]) from error
+    return identity, _Principal(identity.principal, entity.as_json(), token)
+
+
+def _types(identity: Identity) -> Mapping[str, str]:
+    """The types that only the token's principal and its groups are of (rule A3)."""
+    source = identity.source
+    return {} if source is None else {source.principal_type: "principal", source.group_type: "group"}
+
+
+def _items(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    items = request.get("requests")
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_CHECKS:
+        raise refused(f"A batch has 1 to {MAX_CHECKS} requests.", ["requests"])
+    return items
+
+
+def _identifier(uid: EntityUid) -> dict[str, str]:
+    return {"entityType": uid.type, "entityId": uid.id}
+
+
+class _Evaluation:
+    """The entities of a call, and Cedar's answers about them."""
+
+    def __init__(self, store: PolicyStore, request: Mapping[str, Any], reserved: Mapping[str, str]) -> None:
+        self._policies = store.policies
+        self._schema = store.policies.schema
+        self._entities = entities_of(request.get("entities"))
+        if len(self._entities) > MAX_ENTITIES + (0 if reserved else MAX_ENTITIES):
+            raise refused("There are too many entities.", ["entities"])
+        for entity in self._entities:
+            if entity["uid"].get("type") in reserved:
+                raise refused("Principals and groups come from the token alone.", ["entities"])
+
+    def decide(self, principal: _Principal, item: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """Decide one question."""
+        action = action_of(item.get("action"), f"{path}action")
+        resource = entity_uid(item.get("resource"), f"{path}resource")
+        context = context_of(item.get("context"), f"{path}context")
+        if principal.token:
+            token = {"token": dict(principal.token)}
+            declared = self._schema.actions.get(action) if self._schema else None
+            context |= declared.context.project(token) if declared else token
+        request: dict[str, Any] = {
+            "principal": principal.uid.as_json(),
+            "action": action.as_json(),
+            "resource": resource.as_json(),
+            "context": json.dumps(context),
+        }
+        own = [principal.entity] if principal.entity is not None else []
+        return self._answer(request, [*self._entities, *own], path)
+
+    def _answer(self, request: dict[str, Any], entities: list[Any], path: str) -> dict[str, Any]:
+        handle = self._schema.handle if self._schema else None
+        try:
+            parsed = cedarpy.Entities.from_json_str(json.dumps(entities), handle)
+        except ValueError as error:
+            raise refused("The entities do not conform to the schema.", ["entities"]) from error
+        result = cedarpy.is_authorized(request, self._policies.policy_set, parsed, handle)
+        if result.decision is cedarpy.Decision.NoDecision:
+            raise refused("The request does not conform to the schema.", [f"{path}action"])
+        return {
+            "decision": "ALLOW" if result.decision is cedarpy.Decision.Allow else "DENY",
+            "determiningPolicies": [{"policyId": policy_id} for policy_id in sorted(result.diagnostics.reasons)],
+            "errors": [{"errorDescription": text} for text in sorted(result.diagnostics.errors)],
+        }
