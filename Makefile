@@ -22,10 +22,10 @@ PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 unexport DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-avp test lint format matrix databases bench suite clean
+.PHONY: help demo demo-avp test lint format matrix databases javascript bench suite clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(DEMO)/installed ## Run the example on http://127.0.0.1:8000/ (another port: make demo PORT=8080)
 	$(DEMO)/bin/python manage.py migrate --verbosity 0
@@ -78,6 +78,14 @@ database-%: $(DEV)/installed
 		echo "No $* server answered on 127.0.0.1: its tests were left out"; \
 	fi
 
+javascript: $(DEV)/installed ## Ask the local endpoint with AWS's clients for JavaScript, if npm is found here
+	@if command -v npm >/dev/null 2>&1; then \
+		npm install --prefix tests/javascript --no-package-lock --no-audit --no-fund --silent && \
+		$(DEV)/bin/python -m pytest $(if $(REPORTS),--junitxml=$(REPORTS)/javascript.xml) tests/testing/test_javascript.py; \
+	else \
+		echo "npm was not found here: the tests with AWS's clients for JavaScript were left out"; \
+	fi
+
 bench: $(DEV)/installed ## Measure, side by side in one run (QUICK=1 only proves that it runs)
 	$(DEV)/bin/python -m benchmarks.planning $(if $(QUICK),--quick)
 
@@ -86,7 +94,7 @@ suite: $(DEV)/installed
 	$(DEV)/bin/python -m $(PYTEST)
 
 clean: ## Remove environments, caches and builds (not the data of the example)
-	rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv tests/javascript/node_modules build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/%/installed: pyproject.toml constraints.txt
