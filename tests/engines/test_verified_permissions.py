@@ -390,14 +390,16 @@ UNAVAILABLE_FAULTS = [
     Fault(body=b"[]"),
     Fault(body=b'{"decision": "AL'),
 ]
+VISITOR = Identity(EntityUid("PhotoFlash::User", "visitor"))
 
 
 @pytest.mark.parametrize("fault", UNAVAILABLE_FAULTS, ids=lambda fault: fault.error or str(fault.body))
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("checks", [1, 3])
-def test_a_service_that_fails_decides_nothing(engine, endpoint, who, fault, is_async, checks, caplog):
-    """Denied, as unavailable, with one line; the next good call works."""
-    question = batch(who(), *views(checks))
+@pytest.mark.parametrize("has_token", [True, False])
+def test_a_service_that_fails_decides_nothing(engine, endpoint, who, fault, is_async, checks, has_token, caplog):
+    """At every operation: denied, as unavailable, with one line; the next good call works."""
+    question = batch(who() if has_token else VISITOR, *views(checks))
     with endpoint.failing(fault):
         decisions = asyncio.run(engine.adecide(question)) if is_async else engine.decide(question)
     assert not any(decisions)
@@ -434,6 +436,18 @@ def test_without_a_region_or_credentials_nothing_is_decided(endpoint, who, setti
         settings.AVP_CLIENT_OPTIONS = options
         assert list(VerifiedPermissionsEngine().decide(batch(who(), *views(1)))) == [UNAVAILABLE]
         assert cure in next(record.cure for record in caplog.records if record.msg == "avp.service_refused")
+
+
+def test_a1_a_check_that_is_refused_changes_no_other_answer(engine, endpoint, who, caplog):
+    """A call that the service refuses is asked again check by check."""
+    questions = [*views(3), (check("Fly"), [world(1)])]
+    decisions = engine.decide(batch(who(), *questions))
+
+    assert [bool(one) for one in decisions] == [True, False, True, False]
+    assert decisions[3] is INVALID
+    assert asked(endpoint) == [("BatchIsAuthorizedWithToken", 4), *[("IsAuthorizedWithToken", 1)] * 4]
+    assert decisions.calls == 5
+    assert caplog.messages.count("avp.request_refused") == 1
 
 
 def test_a_bad_request_of_ours_is_denied_and_told_by_its_fields(engine, endpoint, who, caplog):
@@ -519,6 +533,26 @@ def test_a_service_that_hangs_is_not_waited_for(engine, endpoint, who):
         assert len(endpoint.calls) == asked_before
     engine._breaker = Breaker()
     assert engine.decide(question)[0]
+
+
+def test_a_service_that_is_late_is_waited_for(engine, endpoint, who):
+    """As long as it keeps to its two seconds."""
+    with endpoint.failing(Fault(delay=0.2)):
+        assert engine.decide(batch(who(), *views(1)))[0]
+
+
+def test_a_service_over_its_quotas_is_unavailable(policies, who, mint, settings):
+    """Thirty batch calls a second are the default; what is over that is throttled, and tried again once."""
+    with Endpoint([PolicyStore(STORE, policies, mint.pool, mint.jwks)], has_quotas=True) as endpoint:
+        settings.AVP_CLIENT_OPTIONS = {**OPTIONS, "endpoint_url": endpoint.url}
+        engine = VerifiedPermissionsEngine()
+        question = batch(who(), *views(2))
+        assert [bool(engine.decide(question)[0]) for _ in range(30)] == [True] * 30
+        with ThreadPoolExecutor(16) as workers:
+            answers = list(workers.map(lambda _: engine.decide(question)[0], range(200)))
+
+    assert UNAVAILABLE in answers
+    assert all(answer in (UNAVAILABLE,) or answer for answer in answers)
 
 
 def test_the_breaker_lets_one_probe_through():
@@ -612,6 +646,21 @@ def test_pages_are_the_same_and_their_calls_are_counted(service, make_client, ph
         assert (response.status_code, response["Retry-After"]) == (503, "5")
         assert make_client("ann").get("/open/").status_code == 200
     assert make_client("ann").get(f"/photos/{photo.pk}/").status_code == 200
+
+
+def test_a_site_whose_service_hangs_answers_what_needs_no_decision(service, make_client, settings):
+    """Sixteen workers wait for it, and have their 503; everybody else is served."""
+    settings.AVP_USER_MODE = "token"
+    client = make_client("mona", "moderators")
+    assert client.get("/moderate/").status_code == 200
+    with service.failing(Fault(is_hung=True)), ThreadPoolExecutor(16) as workers:
+        waiting = [workers.submit(make_client("mona", "moderators").get, "/moderate/") for _ in range(16)]
+        assert make_client("ann").get("/open/").status_code == 200
+        assert not any(one.done() for one in waiting)
+        assert [one.result().status_code for one in waiting] == [503] * 16
+        assert client.get("/moderate/").status_code == 503
+    runtime.reset()
+    assert client.get("/moderate/").status_code == 200
 
 
 @pytest.mark.django_db

@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 
 from django_avp.policies import load
 from django_avp.testing.endpoint import Endpoint, PolicyStore
+from django_avp.testing.endpoint.errors import ServiceError
+from django_avp.testing.endpoint.quotas import Quotas
 from tests.engines.support import write
 
 SCHEMA = """
@@ -243,6 +245,19 @@ def test_bodies_that_are_no_requests(endpoint, body):
     with caught.value as response:
         assert json.load(response)["__type"].endswith("#SerializationException")
         assert response.headers["Content-Type"] == "application/x-amz-json-1.0"
+
+
+def test_quotas_are_those_of_the_operations_that_decide():
+    """A second's worth is there at once, and no more; other operations have quotas of their own."""
+    quotas = Quotas()
+    for _ in range(30):
+        quotas.take("BatchIsAuthorized")
+    with pytest.raises(ServiceError) as caught:
+        for _ in range(30):
+            quotas.take("BatchIsAuthorized")
+    assert (caught.value.code, caught.value.members["quotaCode"]) == ("ThrottlingException", "L-9DB5CAA4")
+    quotas.take("IsAuthorized")
+    quotas.take("ListPolicies")
 
 
 def test_calls_can_be_read_back(client, endpoint):

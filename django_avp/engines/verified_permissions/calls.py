@@ -43,20 +43,6 @@ class Item:
         return len(json.dumps(self.request))
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call: the operation's name as boto3 has it, its parameters, and the checks that it decides."""
-
-    operation: str
-    parameters: Mapping[str, Any] = field(repr=False)
-    items: tuple[Item, ...]
-
-    @property
-    def is_batch(self) -> bool:
-        """Whether the answer is a list of results."""
-        return self.operation.startswith("batch_")
-
-
 class Caller:
     """Who asks, as the API takes it: by tokens, or as a principal with its own entity (rule A3).
 
@@ -129,6 +115,36 @@ def fault_of(item: Item, room: int) -> str:
     return fault
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, and the checks that it decides."""
+
+    caller: Caller = field(repr=False)
+    store: str
+    items: tuple[Item, ...]
+    is_batch: bool
+
+    @property
+    def operation(self) -> str:
+        """The operation, as boto3 names it."""
+        return f"{'batch_' if self.is_batch else ''}is_authorized{'_with_token' if self.caller.tokens else ''}"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What is sent: each entity once."""
+        parameters: dict[str, Any] = {"policyStoreId": self.store, **self.caller.tokens}
+        entities = {uid: text for item in self.items for uid, text in item.entities.items()}
+        texts = [*entities.values(), *([self.caller.entity] if self.caller.entity else [])]
+        if texts:
+            parameters["entities"] = {"cedarJson": f"[{','.join(texts)}]"}
+        requests = [item.request for item in self.items]
+        return {**parameters, "requests": requests} if self.is_batch else {**parameters, **requests[0]}
+
+    def apart(self) -> tuple[Call, ...]:
+        """Its checks, each in a call of its own."""
+        return tuple(Call(self.caller, self.store, (item,), False) for item in self.items)
+
+
 def calls(caller: Caller, items: Iterable[Item], store: str, strategy: str) -> Iterator[Call]:
     """The calls that decide checks, each of which is within the limits.
 
@@ -141,17 +157,7 @@ def calls(caller: Caller, items: Iterable[Item], store: str, strategy: str) -> I
     """
     chunks = [[item] for item in items] if strategy == "single" else _chunks(items, caller.room)
     for chunk in chunks:
-        parameters: dict[str, Any] = {"policyStoreId": store, **caller.tokens}
-        entities = {uid: text for item in chunk for uid, text in item.entities.items()}
-        texts = [*entities.values(), *([caller.entity] if caller.entity else [])]
-        if texts:
-            parameters["entities"] = {"cedarJson": f"[{','.join(texts)}]"}
-        suffix = "_with_token" if caller.tokens else ""
-        if strategy == "batch" or len(chunk) > 1:
-            requests = [item.request for item in chunk]
-            yield Call(f"batch_is_authorized{suffix}", {**parameters, "requests": requests}, tuple(chunk))
-        else:
-            yield Call(f"is_authorized{suffix}", {**parameters, **chunk[0].request}, tuple(chunk))
+        yield Call(caller, store, tuple(chunk), strategy == "batch" or len(chunk) > 1)
 
 
 def _chunks(items: Iterable[Item], room: int) -> list[list[Item]]:

@@ -20,7 +20,7 @@ from django_avp.engines.verified_permissions.answers import decisions_of
 from django_avp.engines.verified_permissions.breaker import Breaker
 from django_avp.engines.verified_permissions.calls import Call, Caller, Item, calls, fault_of, has_token
 from django_avp.engines.verified_permissions.client import make_client
-from django_avp.engines.verified_permissions.faults import decision_of
+from django_avp.engines.verified_permissions.faults import decision_of, is_refusal
 from django_avp.policies import load
 from django_avp.schema import Schema
 from django_avp.values import Unholdable
@@ -72,23 +72,30 @@ class VerifiedPermissionsEngine:
                 self._schema = [load(conf.policies).schema if conf.policies else None]
             return self._schema[0]
 
-    def _ask(self, call: Call, batch: Batch) -> Sequence[Decision]:
+    def _ask(self, call: Call, batch: Batch) -> Decisions:
         if not self._breaker.admits():
-            return [UNAVAILABLE] * len(call.items)
+            return Decisions([UNAVAILABLE] * len(call.items), calls=0)
         try:
             response = getattr(self._connected(), call.operation)(**call.parameters)
         except (ClientError, BotoCoreError) as error:
+            if is_refusal(error) and len(call.items) > 1:
+                return self._ask_apart(call, batch)
             decision = decision_of(error, call)
             self._breaker.record(is_failure=decision is UNAVAILABLE)
-            return [decision] * len(call.items)
+            return Decisions([decision] * len(call.items))
         except Exception as error:
             # botocore parses what it is given: an answer that is none can raise anything.
             logger.error("avp.odd_answer", extra={"checks": len(call.items), "operation": call.operation})
             logger.debug("avp.odd_answer", extra={"error": type(error).__name__})
             self._breaker.record(is_failure=True)
-            return [UNAVAILABLE] * len(call.items)
+            return Decisions([UNAVAILABLE] * len(call.items))
         self._breaker.record(is_failure=False)
-        return decisions_of(call, response, batch.identity.principal)
+        return Decisions(decisions_of(call, response, batch.identity.principal))
+
+    def _ask_apart(self, call: Call, batch: Batch) -> Decisions:
+        """Ask each check by itself: one that is refused must not change the answer to the others (rule A1)."""
+        answers = [self._ask(one, batch) for one in call.apart()]
+        return Decisions((answer[0] for answer in answers), calls=1 + sum(answer.calls for answer in answers))
 
     def _connected(self) -> Any:
         with self._lock:
@@ -124,12 +131,13 @@ class _Plan:
         sound = [item for item in items.values() if _is_sound(item, caller)]
         self.calls = tuple(calls(caller, sound, store, conf.call_strategy))
 
-    def decisions(self, answers: Sequence[Sequence[Decision]]) -> Decisions:
+    def decisions(self, answers: Sequence[Decisions]) -> Decisions:
         """The decisions of all checks, in the order of the batch."""
         decided: dict[Check, Decision] = {}
         for call, decisions in zip(self.calls, answers, strict=True):
             decided.update(zip((item.check for item in call.items), decisions, strict=True))
-        return Decisions((decided.get(check, INVALID) for check in self._checks), calls=len(self.calls))
+        asked = sum(answer.calls for answer in answers)
+        return Decisions((decided.get(check, INVALID) for check in self._checks), calls=asked)
 
 
 def _is_sound(item: Item, caller: Caller) -> bool:

@@ -19,7 +19,7 @@ from botocore.exceptions import (
 from django_avp.cedar import INVALID, UNAVAILABLE, Decision
 from django_avp.engines.verified_permissions.calls import Call
 
-__all__ = ["decision_of"]
+__all__ = ["decision_of", "is_refusal"]
 
 logger = logging.getLogger("django_avp")
 
@@ -42,9 +42,9 @@ _CREDENTIAL_CODES = {
 
 def decision_of(error: ClientError | BotoCoreError, call: Call) -> Decision:
     """The decision about every check of a call that failed; it is logged once."""
-    code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else type(error).__name__
+    code = _code(error)
     extra = {"operation": call.operation, "checks": len(call.items), "code": code}
-    if code == "ValidationException" or isinstance(error, ParamValidationError):
+    if is_refusal(error):
         logger.error("avp.request_refused", extra={**extra, "fields": _fields(error)})
         return INVALID
     is_credentials = code in _CREDENTIAL_CODES or isinstance(error, NoCredentialsError | PartialCredentialsError)
@@ -54,6 +54,16 @@ def decision_of(error: ClientError | BotoCoreError, call: Call) -> Decision:
     else:
         logger.error("avp.service_unavailable", extra=extra)
     return UNAVAILABLE
+
+
+def is_refusal(error: ClientError | BotoCoreError) -> bool:
+    """Whether the request itself was refused, so that asking it again would not help."""
+    return _code(error) == "ValidationException" or isinstance(error, ParamValidationError)
+
+
+def _code(error: ClientError | BotoCoreError) -> str:
+    code: str = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+    return code or type(error).__name__
 
 
 def _fields(error: ClientError | BotoCoreError) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from django_avp.testing.endpoint.decisions import OPERATIONS
 from django_avp.testing.endpoint.errors import ServiceError, refused
+from django_avp.testing.endpoint.quotas import Quotas
 from django_avp.testing.endpoint.stores import PolicyStore
 
 __all__ = ["Called", "Endpoint", "Fault"]
@@ -41,6 +42,8 @@ class Fault:
         body: what is sent in place of any answer.
         is_reset: whether the connection is closed without an answer.
         is_hung: whether there is no answer until the fault is lifted.
+        delay: seconds that every answer is late, right as it is otherwise.
+        members: more members of the error.
     """
 
     error: str = ""
@@ -48,6 +51,7 @@ class Fault:
     body: bytes | None = None
     is_reset: bool = False
     is_hung: bool = False
+    delay: float = 0
     members: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -60,15 +64,17 @@ class Endpoint:
     Args:
         stores: the policy stores that it has.
         port: a port of the loopback address; a free one by default.
+        has_quotas: whether it throttles what is over AVP's default quotas.
     """
 
-    def __init__(self, stores: Iterable[PolicyStore], *, port: int = 0) -> None:
+    def __init__(self, stores: Iterable[PolicyStore], *, port: int = 0, has_quotas: bool = False) -> None:
         self._stores = {store.policy_store_id: store for store in stores}
         self.calls: list[Called] = []
         self._lock = Lock()
         self._fault: Fault | None = None
         self._lifted = Event()
         self._gate: Barrier | None = None
+        self._quotas = Quotas() if has_quotas else None
         self._server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"endpoint": self}))
         self._server.daemon_threads = True
 
@@ -129,6 +135,8 @@ class Endpoint:
         if self._fault is not None and self._fault.error:
             fault = self._fault
             raise ServiceError(fault.error, "As you asked.", fault.members, status=fault.status)
+        if self._quotas is not None:
+            self._quotas.take(operation)
         if operation not in OPERATIONS:
             raise ServiceError("UnknownOperationException", f"There is no operation {operation}.")
         store = self._stores.get(str(request.get("policyStoreId")))
@@ -142,8 +150,8 @@ class Endpoint:
         fault = self._fault
         if fault is None:
             return None
-        if fault.is_hung:
-            self._lifted.wait()
+        if fault.is_hung or fault.delay:
+            self._lifted.wait(None if fault.is_hung else fault.delay)
         if fault.is_hung or fault.is_reset:
             connection.shutdown(socket.SHUT_RDWR)
             return b""
