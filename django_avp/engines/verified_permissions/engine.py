@@ -85,8 +85,8 @@ class VerifiedPermissionsEngine:
             return Decisions([decision] * len(call.items))
         except Exception as error:
             # botocore parses what it is given: an answer that is none can raise anything.
-            logger.error("avp.odd_answer", extra={"checks": len(call.items), "operation": call.operation})
-            logger.debug("avp.odd_answer", extra={"error": type(error).__name__})
+            extra = {"checks": len(call.items), "operation": call.operation, "error": type(error).__name__}
+            logger.error("avp.odd_answer", extra=extra)
             self._breaker.record(is_failure=True)
             return Decisions([UNAVAILABLE] * len(call.items))
         self._breaker.record(is_failure=False)
