@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,17 +33,17 @@ class _Principal:
 
 def _is_authorized(store: PolicyStore, request: Mapping[str, Any]) -> dict[str, Any]:
     principal = _Principal(entity_uid(request.get("principal"), "principal"))
-    return _Evaluation(store, request, {}).decide(principal, request, "")
+    return _Evaluation(store, request).decide(principal, request, "")
 
 
 def _is_authorized_with_token(store: PolicyStore, request: Mapping[str, Any]) -> dict[str, Any]:
     identity, principal = _of_token(store, request)
-    answer = _Evaluation(store, request, _types(identity)).decide(principal, request, "")
+    answer = _Evaluation(store, request, _types(identity), principal).decide(principal, request, "")
     return {**answer, "principal": _identifier(principal.uid)}
 
 
 def _batch_is_authorized(store: PolicyStore, request: Mapping[str, Any]) -> dict[str, Any]:
-    evaluation = _Evaluation(store, request, {})
+    evaluation = _Evaluation(store, request)
     items = _items(request)
     for name in ("principal", "resource"):
         if all(item.get(name) == items[0].get(name) for item in items):
@@ -60,7 +60,7 @@ def _batch_is_authorized(store: PolicyStore, request: Mapping[str, Any]) -> dict
 
 def _batch_is_authorized_with_token(store: PolicyStore, request: Mapping[str, Any]) -> dict[str, Any]:
     identity, principal = _of_token(store, request)
-    evaluation = _Evaluation(store, request, _types(identity))
+    evaluation = _Evaluation(store, request, _types(identity), principal)
     results = [
         {"request": item, **evaluation.decide(principal, item, f"requests[{number}].")}
         for number, item in enumerate(_items(request))
@@ -86,10 +86,9 @@ def _of_token(store: PolicyStore, request: Mapping[str, Any]) -> tuple[Identity,
     return identity, _Principal(identity.principal, entity.as_json(), token)
 
 
-def _types(identity: Identity) -> Mapping[str, str]:
+def _types(identity: Identity) -> Collection[str]:
     """The types that only the token's principal and its groups are of (rule A3)."""
-    source = identity.source
-    return {} if source is None else {source.principal_type: "principal", source.group_type: "group"}
+    return {identity.principal.type, *([identity.source.group_type] if identity.source else [])}
 
 
 def _items(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -104,17 +103,39 @@ def _identifier(uid: EntityUid) -> dict[str, str]:
 
 
 class _Evaluation:
-    """The entities of a call, and Cedar's answers about them."""
+    """The entities of a call, and Cedar's answers about them.
 
-    def __init__(self, store: PolicyStore, request: Mapping[str, Any], reserved: Mapping[str, str]) -> None:
+    Args:
+        store: the policy store.
+        request: the call.
+        reserved: entity types that come from the token alone.
+        principal: whose entity the token makes.
+    """
+
+    def __init__(
+        self,
+        store: PolicyStore,
+        request: Mapping[str, Any],
+        reserved: Collection[str] = (),
+        principal: _Principal | None = None,
+    ) -> None:
         self._policies = store.policies
         self._schema = store.policies.schema
-        self._entities = entities_of(request.get("entities"))
-        if len(self._entities) > MAX_ENTITIES + (0 if reserved else MAX_ENTITIES):
+        entities = entities_of(request.get("entities"))
+        # Without a token there may be as many principals as resources.
+        if len(entities) > (MAX_ENTITIES if reserved else 2 * MAX_ENTITIES):
             raise refused("There are too many entities.", ["entities"])
-        for entity in self._entities:
-            if entity["uid"].get("type") in reserved:
-                raise refused("Principals and groups come from the token alone.", ["entities"])
+        if any(entity["uid"].get("type") in reserved for entity in entities):
+            raise refused("Principals and groups come from the token alone.", ["entities"])
+        own = [principal.entity] if principal and principal.entity is not None else []
+        try:
+            self._entities = cedarpy.Entities.from_json_str(json.dumps([*entities, *own]), self._handle)
+        except ValueError as error:
+            raise refused("The entities do not conform to the schema.", ["entities"]) from error
+
+    @property
+    def _handle(self) -> cedarpy.Schema | None:
+        return self._schema.handle if self._schema else None
 
     def decide(self, principal: _Principal, item: Mapping[str, Any], path: str) -> dict[str, Any]:
         """Decide one question."""
@@ -131,16 +152,10 @@ class _Evaluation:
             "resource": resource.as_json(),
             "context": json.dumps(context),
         }
-        own = [principal.entity] if principal.entity is not None else []
-        return self._answer(request, [*self._entities, *own], path)
+        return self._answer(request, path)
 
-    def _answer(self, request: dict[str, Any], entities: list[Any], path: str) -> dict[str, Any]:
-        handle = self._schema.handle if self._schema else None
-        try:
-            parsed = cedarpy.Entities.from_json_str(json.dumps(entities), handle)
-        except ValueError as error:
-            raise refused("The entities do not conform to the schema.", ["entities"]) from error
-        result = cedarpy.is_authorized(request, self._policies.policy_set, parsed, handle)
+    def _answer(self, request: dict[str, Any], path: str) -> dict[str, Any]:
+        result = cedarpy.is_authorized(request, self._policies.policy_set, self._entities, self._handle)
         if result.decision is cedarpy.Decision.NoDecision:
             raise refused("The request does not conform to the schema.", [f"{path}action"])
         return {
