@@ -156,6 +156,29 @@ def test_d1_every_kind_of_generic_view_knows_its_template(request_of, photo):
             assert [round_.checks for round_ in request.avp.rounds] == [checks], base
 
 
+def test_d1_a_view_that_asks_for_something_else_gets_it(request_of, photo):
+    """Only what was made before the gate is not made again."""
+    other = Photo.objects.create(title="other", owner=photo.owner)
+
+    class Page(ActionRequiredMixin, DetailView):
+        action_required = "ViewPhoto"
+        model = Photo
+        template_name = "photo.html"
+
+        def get_context_data(self, **kwargs):
+            return super().get_context_data(
+                again=self.get_object(), other=self.get_object(Photo.objects.exclude(pk=photo.pk)), **kwargs
+            )
+
+        def get_object(self, queryset=None):
+            return (queryset or Photo.objects.filter(pk=photo.pk)).get()
+
+    context = Page.as_view()(request_of("ann"), pk=photo.pk).context_data
+
+    assert context["again"] is context["object"]
+    assert context["other"] == other
+
+
 def test_d1_a_view_names_more_of_its_context(request_of, photo, settings):
     """What it shows besides joins the gate's round, as what it declares does."""
 

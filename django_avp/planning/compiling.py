@@ -14,7 +14,7 @@ from django.templatetags.i18n import LanguageNode
 from django.templatetags.l10n import LocalizeNode
 from django.templatetags.tz import LocalTimeNode, TimezoneNode
 
-from django_avp.planning import steps
+from django_avp.planning import inclusion, steps
 from django_avp.planning.steps import Step, Steps
 from django_avp.templating import CheckNode
 
@@ -70,7 +70,7 @@ def _steps(node: Any) -> Iterator[Step]:
 
 def _variable(node: VariableNode) -> Iterator[Step]:
     if getattr(node.filter_expression.var, "lookups", None) == ("block", "super"):
-        yield steps.Super()
+        yield inclusion.Super()
 
 
 def _if(node: Any) -> Iterator[Step]:
@@ -101,15 +101,15 @@ def _opening(inside: Iterable[Step]) -> list[Step]:
 
 
 def _include(node: Any) -> Iterator[Step]:
-    yield steps.Include(node)
+    yield inclusion.Include(node)
 
 
 def _extends(node: Any) -> Iterator[Step]:
-    yield steps.Extend(node, {name: _compile(block.nodelist) for name, block in node.blocks.items()})
+    yield inclusion.Extend(node, {name: _compile(block.nodelist) for name, block in node.blocks.items()})
 
 
 def _block(node: Any) -> Iterator[Step]:
-    yield steps.Block(node.name, _compile(node.nodelist))
+    yield inclusion.Block(node.name, _compile(node.nodelist))
 
 
 def _regroup(node: Any) -> Iterator[Step]:
@@ -117,7 +117,7 @@ def _regroup(node: Any) -> Iterator[Step]:
 
 
 def _partial(node: Any) -> Iterator[Step]:
-    yield steps.Partial(node)
+    yield inclusion.Partial(node)
 
 
 def _partial_definition(node: Any) -> Iterator[Step]:

@@ -28,9 +28,7 @@ __all__ = ["fetch_object", "plan_view"]
 
 def fetch_object(view: Any) -> Any:
     """The object of a view, which the view will not fetch again."""
-    found = view.get_object()
-    vars(view)["get_object"] = lambda queryset=None: found
-    return found
+    return _remembered(view, "get_object")
 
 
 def plan_view(view: View, authorization: Authorization, more: Callable[[], Mapping[str, Any]]) -> None:
@@ -117,9 +115,14 @@ def _named(view: Any, described: Any, value: Any) -> dict[str, Any]:
 
 
 def _remembered(view: Any, name: str) -> Any:
-    """What a method without arguments returns, which the view will not make again."""
-    made = getattr(view, name)()
-    vars(view)[name] = lambda: made
+    """What a method returns, which the view will not make again unless it asks for something else."""
+    method = getattr(view, name)
+    made = method()
+
+    def remembering(*args: Any, **kwargs: Any) -> Any:
+        return method(*args, **kwargs) if args or kwargs else made
+
+    vars(view)[name] = remembering
     return made
 
 

@@ -9,9 +9,10 @@ from django.template import Engine
 
 from django_avp.planning import compiling
 from django_avp.planning.compiling import compiled
+from django_avp.planning.inclusion import Partial
 from django_avp.planning.reading import Reader
 from django_avp.planning.scope import Scope
-from django_avp.planning.steps import Partial, Step
+from django_avp.planning.steps import Step
 from django_avp.planning.walk import Walk
 
 ENGINE = Engine(builtins=["django_avp.templatetags.avp"])
