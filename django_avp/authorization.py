@@ -129,8 +129,7 @@ class Authorization:
             check = self.check(action, resource, context)
             if check is None:
                 return INVALID
-            if check not in self._decisions:
-                self._pending[check] = None
+            if self._added(check):
                 await self.adecide()
             return self._decisions[check]
 
@@ -154,8 +153,8 @@ class Authorization:
         for action in [actions] if isinstance(actions, str | EntityUid) else actions:
             for resource in several:
                 check = self.check(action, resource, context)
-                if check is not None and check not in self._decisions:
-                    self._pending[check] = None
+                if check is not None:
+                    self._added(check)
 
     def require(self, action: Action, resource: Resource = None, context: Mapping[str, Any] | None = None) -> Decision:
         """Return the decision if it is permitted.
@@ -306,12 +305,18 @@ class Authorization:
 
     def answer(self, check: Check, *, is_planned: bool = True) -> Decision:
         """The decision about a check, made now if there is none; one that was not planned is counted as such."""
-        if check not in self._decisions:
-            self._pending[check] = None
+        if self._added(check):
             if not is_planned:
                 self._unplanned.add(check)
             self.decide()
         return self._decisions[check]
+
+    def _added(self, check: Check) -> bool:
+        """Add a check to the next round, unless it is decided."""
+        if check in self._decisions:
+            return False
+        self._pending[check] = None
+        return True
 
     def _load_context(self) -> Mapping[str, Any]:
         if self._common_context is None:

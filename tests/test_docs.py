@@ -368,6 +368,12 @@ def test_supported_versions_are_those_of_the_package():
         assert (f"3{version}" if version.startswith(".") else version) in section
 
 
+def test_the_example_lists_no_buttons():
+    """What its pages ask is known from their templates: no view declares or collects it."""
+    views = (ROOT / "example_project/photos/views.py").read_text()
+    assert not re.findall(r"get_also_checks|\.collect\(|\balso=", views)
+
+
 def test_the_example_has_the_numbers_of_the_readme():
     """The gallery asks its gate, three questions about each photo of a page and two about each album."""
     page_size = int(re.search(r"paginate_by = (\d+)", (ROOT / "example_project/photos/views.py").read_text())[1])

@@ -200,6 +200,21 @@ def test_d1_a_view_names_more_of_its_context(request_of, photo, settings):
     assert [round_.checks for round_ in request.avp.rounds] == [2]
 
 
+def test_d1_without_planning_nothing_is_made_early(request_of, photo, settings):
+    """The switch leaves the gate, and nothing else."""
+    settings.AVP_PLANNING = False
+
+    class Page(ActionRequiredMixin, ListView):
+        action_required = "ListPhotos"
+        template_name = "gallery.html"
+
+        def get_queryset(self):
+            assert self.request.avp.rounds
+            return PhotoList.queryset.all()
+
+    assert Page.as_view()(request_of("ann")).status_code == 200
+
+
 def test_d1_rows_that_are_not_paginated_are_fetched_once(make_client, photo):
     """The queryset that is planned is the one that is shown."""
     client = make_client("ann")

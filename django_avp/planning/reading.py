@@ -99,7 +99,7 @@ class Reader:
         """What ``{% for %}`` iterates; ``None`` if planning may not."""
         if sequence is None:
             return ()
-        if isinstance(sequence, Page) and type(sequence) is Page:
+        if type(sequence) is Page:
             return self.rows(sequence.object_list)
         if is_plain(sequence, *_ITERABLES):
             return tuple(sequence)

@@ -16,6 +16,7 @@ from django.views.generic.detail import SingleObjectMixin
 from django.views.generic.edit import BaseCreateView
 from django.views.generic.list import BaseListView
 
+from django_avp.conf import conf
 from django_avp.planning.errors import leave_to_rendering
 from django_avp.planning.pages import load, plan_template
 from django_avp.planning.scope import UNKNOWN, Later
@@ -41,7 +42,7 @@ def plan_view(view: View, authorization: Authorization, more: Callable[[], Mappi
         authorization: the request's.
         more: more names of the template's context, made if the template is planned.
     """
-    is_shown = view.request.method in ("GET", "HEAD")
+    is_shown = conf.planning and view.request.method in ("GET", "HEAD")
     if not is_shown or not isinstance(view, TemplateResponseMixin) or not _is_djangos(view, "get_template_names"):
         return
     try:

@@ -502,6 +502,36 @@ def test_results_in_another_order_decide_nothing(engine, endpoint, who, caplog):
         assert not any(engine.decide(question))
 
 
+def test_answers_that_are_swapped_decide_nothing(engine, endpoint, who):
+    """Also where two checks differ in nothing but their context, or are about somebody else."""
+    strict, lenient = [(check("View", photo(1), mfa=mfa), [world(1)]) for mfa in (False, True)]
+    question = batch(who(), strict, lenient)
+    ids = {
+        "action": {"actionType": "PhotoFlash::Action", "actionId": "View"},
+        "resource": {"entityType": "PhotoFlash::Photo", "entityId": "1"},
+    }
+    results = [
+        {"request": {**ids, "context": {"cedarJson": one.context}}, "decision": "ALLOW" if allow else "DENY"}
+        for (one, _), allow in ((strict, False), (lenient, True))
+    ]
+    for answers, allowed in [(results, [False, True]), (results[::-1], [False, False])]:
+        with endpoint.failing(Fault(body=json.dumps({"results": answers}).encode())):
+            assert [bool(one) for one in engine.decide(question)] == allowed
+    somebody = {"entityType": "PhotoFlash::User", "entityId": "somebody"}
+    forged = [{"request": {**ids, "principal": somebody}, "decision": "ALLOW"}] * 2
+    with endpoint.failing(Fault(body=json.dumps({"results": forged}).encode())):
+        assert not any(engine.decide(batch(VISITOR, strict, lenient)))
+
+
+def test_a_refused_batch_is_an_answer_to_the_breaker(engine, endpoint, who):
+    """The probe that finds the service back may itself be refused; its checks are asked all the same."""
+    engine._breaker = Breaker(failures=1, pause=0)
+    engine._breaker.record(is_failure=True)
+    engine._breaker._pause = 60
+
+    assert [bool(one) for one in engine.decide(batch(who(), *views(1), (check("Fly"), [world(1)])))] == [True, False]
+
+
 def test_b2_an_allow_with_errors_follows_the_setting(engine, endpoint, who, settings):
     """AVP skips a policy that errs; which one it was is not told, so the strict settings deny."""
     album = ALBUMS["open"]

@@ -79,6 +79,7 @@ class VerifiedPermissionsEngine:
             response = getattr(self._connected(), call.operation)(**call.parameters)
         except (ClientError, BotoCoreError) as error:
             if is_refusal(error) and len(call.items) > 1:
+                self._breaker.record(is_failure=False)  # it did answer
                 return self._ask_apart(call, batch)
             decision = decision_of(error, call)
             self._breaker.record(is_failure=decision is UNAVAILABLE)
