@@ -571,3 +571,15 @@ def test_a_decision_in_a_template_is_readable_and_claims_are_not(authorize, phot
     )
 
     assert shown == "permitted owner"
+
+
+def test_a_context_that_is_refused_is_not_collected(authorize, user, caplog):
+    """The other checks of the round are decided without it (rule A6)."""
+    user("ann")
+    avp = authorize("ann")
+    avp.collect("ListPhotos", context={"note": {"__entity": {"type": "User", "id": "x"}}})
+    avp.collect("ListPhotos")
+    avp.decide()
+
+    assert [round_.checks for round_ in avp.rounds] == [1]
+    assert "avp.context_refused" in caplog.messages
