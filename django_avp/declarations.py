@@ -28,18 +28,21 @@ class TypeDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class EntityDeclaration:
-    """An entity type: names of its parents' types, and its shape."""
+    """An entity type: names of its parents' types, its shape, the type of its tags, and the ids of an enumeration."""
 
     namespace: str
     parents: tuple[str, ...]
     shape: Any
+    tags: Any = None
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ActionDeclaration:
-    """An action: names of the types that it applies to, and its context."""
+    """An action: the groups that it is in, names of the types that it applies to, and its context."""
 
     namespace: str
+    parents: tuple[EntityUid, ...]
     principals: tuple[str, ...]
     resources: tuple[str, ...]
     context: Any
@@ -103,16 +106,13 @@ class Reader:
         name = self._next()
         parents = self._names() if self._accept("in") else ()
         shape = self._type() if self._accept("=") else {}
-        if self._accept("tags"):
-            self._type()
-        if self._accept("enum"):
-            self._names()
-        self.entities[join(namespace, name)] = EntityDeclaration(namespace, parents, shape)
+        tags = self._type() if self._accept("tags") else None
+        ids = tuple(map(unquote, self._names())) if self._accept("enum") else ()
+        self.entities[join(namespace, name)] = EntityDeclaration(namespace, parents, shape, tags, ids)
 
     def _read_action(self, namespace: str) -> None:
         uid = EntityUid(join(namespace, "Action"), _text(self._next()))
-        if self._accept("in"):
-            self._names()
+        parents = tuple(self._action_groups()) if self._accept("in") else ()
         clauses: dict[str, Any] = {"principal": (), "resource": (), "context": {}}
         if self._accept("appliesTo"):
             self._skip(1)
@@ -121,7 +121,17 @@ class Reader:
                 self._skip(1)
                 clauses[clause] = self._type() if clause == "context" else self._names()
                 self._accept(",")
-        self.actions[uid] = ActionDeclaration(namespace, *clauses.values())
+        self.actions[uid] = ActionDeclaration(namespace, parents, *clauses.values())
+
+    def _action_groups(self) -> Iterator[EntityUid]:
+        """The references of a list such as ``[Action::"Read", Other::Action::"Write"]``."""
+        self._skip(1)
+        while self._peek() != "]":
+            type_name = self._next()
+            self._skip(2)
+            yield EntityUid(type_name, unquote(self._next()))
+            self._accept(",")
+        self._skip(1)
 
     def _names(self) -> tuple[str, ...]:
         self._skip(1)

@@ -81,9 +81,20 @@ class Identity:
 
     @classmethod
     def from_tokens(
-        cls, *, id_token: VerifiedToken | None = None, access_token: VerifiedToken | None = None, ambient: bool = False
+        cls,
+        *,
+        id_token: VerifiedToken | None = None,
+        access_token: VerifiedToken | None = None,
+        ambient: bool = False,
+        source: IdentitySource | None = None,
     ) -> Identity:
         """Make the identity of one source's verified token or pair of tokens.
+
+        Args:
+            id_token: the verified ID token.
+            access_token: the verified access token.
+            ambient: whether a browser or proxy sends the token by itself.
+            source: pool and types; by default the token's pool with the configured types.
 
         Raises:
             TokenInvalidError: the two name different users, pools or clients (rules C4, C10), or the claims are not
@@ -93,7 +104,7 @@ class Identity:
         if len({(token.pool, token.client_id, token._claims["sub"]) for token in tokens}) != 1:
             raise TokenInvalidError("pair", "The ID token and the access token are not of one user and client.")
         return cls._of(
-            IdentitySource.of_pool(tokens[0].pool),
+            source or IdentitySource.of_pool(tokens[0].pool),
             id_token._claims if id_token else None,
             access_token._claims if access_token else None,
             client_id=tokens[0].client_id,

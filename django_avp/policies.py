@@ -21,7 +21,7 @@ from django_avp.policy_files import LINKS_FILE, SCHEMA_FILE, Statement, explain,
 from django_avp.references import References
 from django_avp.schema import Schema
 
-__all__ = ["Policies", "Statement", "fingerprint", "load", "statements"]
+__all__ = ["Policies", "Statement", "fingerprint", "load", "load_schema", "statements"]
 
 _FIRST_POLICY = "for policy `policy0`, "
 _EMPTY: Mapping[str, Any] = {"staticPolicies": {}, "templates": {}, "templateLinks": []}
@@ -64,7 +64,7 @@ def load(directories: Sequence[Path]) -> Policies:
         PolicyError: no policies, a file that cannot be parsed, an id used twice, a link without its template, or the
             function ``unknown``, which would make a residual where a decision belongs (rule A6).
     """
-    schema = _load_schema(directories)
+    schema = load_schema(directories)
     parsed = _Parsed()
     for path in files(directories, "*.cedar"):
         for statement in statements(path):
@@ -84,7 +84,12 @@ def _nothing_found(directories: Sequence[Path]) -> str:
     return f"No policy found in {places}. Put *.cedar files there, or name their directory in AVP_POLICIES."
 
 
-def _load_schema(directories: Sequence[Path]) -> Schema | None:
+def load_schema(directories: Sequence[Path]) -> Schema | None:
+    """Read the schema below ``directories``, if there is one.
+
+    Raises:
+        PolicyError: it cannot be parsed, or there are two.
+    """
     paths = files(directories, SCHEMA_FILE)
     if len(paths) > 1:
         raise PolicyError(f"{paths[1]}: a second schema beside {paths[0]}. A policy store has one; merge them.")

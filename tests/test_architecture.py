@@ -16,7 +16,7 @@ LAYERS = [
     {"django_avp", "exceptions", "cedar"},
     {"values", "declarations", "expressions", "policy_files", "typed_settings"},
     {"conf"},
-    {"tokens", "declarations", "policy_files", "references", "vocabulary", "signals"},
+    {"tokens", "schema_json", "policy_files", "references", "vocabulary", "signals"},
     {"schema"},
     {"policies", "identity", "entities"},
     {"engines.base", "users"},

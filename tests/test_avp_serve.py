@@ -1,15 +1,22 @@
-"""``manage.py avp_serve``: the project's policies, as Amazon Verified Permissions would serve them."""
+"""``manage.py avp_serve`` and ``python -m django_avp.testing.endpoint``: policies as the service would serve them."""
 
 from __future__ import annotations
 
 import _thread
+import json
 import re
+import runpy
+import sys
 import threading
+import time
 from io import StringIO
 
-import boto3
 import pytest
+from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
+
+from django_avp.conf import conf
+from tests.testing.aws import conforming_client
 
 ITEM = {
     "action": {"actionType": "PhotoFlash::Action", "actionId": "ListPhotos"},
@@ -24,39 +31,63 @@ class Announced(StringIO):
         super().__init__()
         self.address = threading.Event()
 
-    def flush(self):
-        super().flush()
+    def write(self, text):
+        written = super().write(text)
         if "http://" in self.getvalue():
             self.address.set()
+        return written
 
 
-def test_it_serves_until_it_is_interrupted(mint):
-    """It says where, answers an SDK, and ends with Ctrl-C."""
-    out, answers = Announced(), []
+def answer_of(serve, output, token):
+    """Serve until there is an answer to one question, or the error in its place."""
+    answers = []
 
     def ask():
         try:
-            assert out.address.wait(10)
-            client = boto3.client(
-                "verifiedpermissions",
-                endpoint_url=re.search(r"http://127\.0\.0\.1:\d+", out.getvalue())[0],
-                region_name="eu-west-1",
-                aws_access_key_id="x",
-                aws_secret_access_key="x",
-            )
-            answers.append(
-                client.is_authorized_with_token(policyStoreId="mine", identityToken=mint.id_token("ann"), **ITEM)
-            )
+            assert output.address.wait(10)
+            client = conforming_client(re.search(r"http://127\.0\.0\.1:\d+", output.getvalue())[0])
+            answers.append(client.is_authorized_with_token(policyStoreId="mine", identityToken=token, **ITEM))
+        except ClientError as error:
+            answers.append(error)
         finally:
             _thread.interrupt_main()
 
     asking = threading.Thread(target=ask)
     asking.start()
-    call_command("avp_serve", "--port=0", "--policy-store-id=mine", stdout=out)
+    serve()
     asking.join(10)
+    return answers[0]
 
-    assert answers[0]["decision"] == "ALLOW"
-    assert "Policy store 'mine' at" in out.getvalue()
+
+@pytest.fixture
+def command():
+    """The command with options, and its output."""
+    output = Announced()
+
+    def serve(*options):
+        return lambda: call_command("avp_serve", "--port=0", "--policy-store-id=mine", *options, stdout=output)
+
+    return serve, output
+
+
+def test_it_serves_until_it_is_interrupted(command, mint):
+    """It says where, answers an SDK, and ends with Ctrl-C."""
+    serve, output = command
+
+    assert answer_of(serve(), output, mint.id_token("ann"))["decision"] == "ALLOW"
+    assert "Policy store 'mine' at" in output.getvalue()
+
+
+def test_it_fails_as_it_is_asked_to(command, mint):
+    """With an error, or late."""
+    serve, output = command
+    error = answer_of(serve("--error=ThrottlingException"), output, mint.id_token("ann"))
+    assert error.response["Error"]["Code"] == "ThrottlingException"
+    output.truncate(0)
+    output.address.clear()
+    begun = time.monotonic()
+    assert answer_of(serve("--latency=0.2", "--quotas"), output, mint.id_token("ann"))["decision"] == "ALLOW"
+    assert time.monotonic() - begun >= 0.2
 
 
 def test_what_it_lacks_is_told(settings, tmp_path):
@@ -67,3 +98,35 @@ def test_what_it_lacks_is_told(settings, tmp_path):
     settings.AVP_POLICIES = tmp_path
     with pytest.raises(CommandError, match="No policy found"):
         call_command("avp_serve", "--port=0")
+
+
+@pytest.fixture
+def run_module(monkeypatch, mint, tmp_path):
+    """``python -m`` with a directory of policies, in this process."""
+    keys = tmp_path / "jwks.json"
+    keys.write_text(json.dumps(mint.jwks))
+
+    def run(directory):
+        arguments = [f"--user-pool={mint.pool}", "--client-id=client-1", f"--jwks={keys}", "--port=0"]
+        arguments += ["--principal-type=PhotoFlash::User", "--group-type=PhotoFlash::Group", "--policy-store-id=mine"]
+        monkeypatch.setattr(sys, "argv", ["endpoint", str(directory), *arguments])
+        runpy.run_module("django_avp.testing.endpoint", run_name="__main__")
+
+    return run
+
+
+def test_it_needs_no_project(run_module, monkeypatch, mint):
+    """Everything that the settings would say is an argument."""
+    output = Announced()
+    monkeypatch.setattr(sys, "stdout", output)
+
+    answer = answer_of(lambda: run_module(conf.policies[0]), output, mint.id_token("ann"))
+
+    assert answer["decision"] == "ALLOW"
+
+
+def test_a_wrong_argument_is_told(run_module, tmp_path, capsys):
+    """On standard error, as argparse tells it."""
+    with pytest.raises(SystemExit):
+        run_module(tmp_path / "nowhere")
+    assert "nowhere is not a directory" in capsys.readouterr().err

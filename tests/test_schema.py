@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from django_avp.cedar import EntityUid
 from django_avp.schema import ActionType, Attribute, EntityType, NamedType, RecordType, Schema, SetType
+from django_avp.schema_json import namespaces, schema_json
 
 STRING, LONG, BOOL = NamedType("String"), NamedType("Long"), NamedType("Bool")
 
@@ -149,6 +150,22 @@ def test_any_schema_is_read_as_declared(truth):
     assert read.actions == truth.actions
     again = Schema.parse(str(read.handle))
     assert (again.entity_types, again.actions) == (read.entity_types, read.actions)
+
+
+@given(schemas())
+@settings(max_examples=40, deadline=None)
+def test_any_schema_as_json_declares_the_same(truth):
+    """Nothing but annotations is lost, and Cedar reads it."""
+    handle = cedarpy.Schema.from_json_str(json.dumps(without_annotations(truth.document)))
+
+    assert str(cedarpy.Schema.from_json_str(schema_json(handle))) == str(handle)
+    assert namespaces(handle) == sorted(truth.document)
+
+
+def without_annotations(document):
+    if isinstance(document, dict):
+        return {name: without_annotations(part) for name, part in document.items() if name != "annotations"}
+    return document
 
 
 # --- As people write it --------------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from django_avp.identity import Identity
 
 if TYPE_CHECKING:
     from django_avp.policies import Policies
+    from django_avp.schema import Schema
 
-__all__ = ["Batch", "Decisions", "Engine", "PolicyEngine", "is_in_process"]
+__all__ = ["Batch", "Decisions", "Engine", "PolicyEngine", "SchemaEngine", "is_in_process"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +77,11 @@ class PolicyEngine(Engine, Protocol):
 
     def policies(self, store: str | None) -> Policies | None:
         """The policies and the schema that decide for a store, where they are known."""
+
+
+@runtime_checkable
+class SchemaEngine(Engine, Protocol):
+    """An engine that knows a schema, but not the policies that decide."""
+
+    def schema(self, store: str | None) -> Schema | None:
+        """The schema of a store, where it is known."""

@@ -49,6 +49,7 @@ when { context has token && context.token has scope && context.token.scope.conta
 """
 OPTIONS = {"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
 STORE = "PSEXAMPLEabcdefg111111"
+TYPES = {"principal_type": "PhotoFlash::User", "group_type": "PhotoFlash::Group"}
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +59,8 @@ def policies(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def endpoint(policies, mint):
-    store = PolicyStore(STORE, policies, mint.pool, mint.jwks, ["client-1"])
-    with Endpoint([store]) as endpoint:
+    store = PolicyStore.holding(policies, policy_store_id=STORE, pool=mint.pool, client_ids=["client-1"], **TYPES)
+    with Endpoint([store], jwks=mint.jwks) as endpoint:
         yield endpoint
 
 
@@ -573,7 +574,8 @@ def test_a_service_that_is_late_is_waited_for(engine, endpoint, who):
 
 def test_a_service_over_its_quotas_is_unavailable(policies, who, mint, settings):
     """Thirty batch calls a second are the default; what is over that is throttled, and tried again once."""
-    with Endpoint([PolicyStore(STORE, policies, mint.pool, mint.jwks)], has_quotas=True) as endpoint:
+    store = PolicyStore.holding(policies, policy_store_id=STORE, pool=mint.pool, **TYPES)
+    with Endpoint([store], jwks=mint.jwks, has_quotas=True) as endpoint:
         settings.AVP_CLIENT_OPTIONS = {**OPTIONS, "endpoint_url": endpoint.url}
         engine = VerifiedPermissionsEngine()
         question = batch(who(), *views(2))
@@ -652,12 +654,21 @@ def test_every_answer_is_one_of_the_service_s_model(endpoint, mint, site):
 @pytest.fixture
 def service(mint, site, settings):
     """The test site, decided by its own policies at the endpoint."""
-    with Endpoint([PolicyStore(STORE, load(conf.policies), mint.pool, mint.jwks)]) as endpoint:
+    store = PolicyStore.holding(load(conf.policies), policy_store_id=STORE, pool=mint.pool)
+    with Endpoint([store], jwks=mint.jwks) as endpoint:
         settings.AVP_ENGINE = "django_avp.engines.verified_permissions.VerifiedPermissionsEngine"
         settings.AVP_POLICY_STORE_ID = STORE
         settings.AVP_CLIENT_OPTIONS = {**OPTIONS, "endpoint_url": endpoint.url}
         runtime.reset()
         yield endpoint
+
+
+@pytest.mark.django_db
+def test_a7_what_the_schema_does_not_declare_is_not_sent(service, settings, make_client, photo, caplog):
+    """Else the service, which knows the schema, would refuse the whole call."""
+    settings.AVP_CONTEXT = lambda request: {"mfa": True, "undeclared": 1}
+    assert make_client("ann").get(f"/photos/{photo.pk}/").content.strip() == b"dawn edit list mfa"
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.django_db

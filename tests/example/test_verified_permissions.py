@@ -1,8 +1,10 @@
-"""The example on a local endpoint in the place of Amazon Verified Permissions: the same pages for everybody."""
+"""The example on a local endpoint in the place of Amazon Verified Permissions: the same answers for everybody."""
 
 from __future__ import annotations
 
+import json
 import sys
+from collections import Counter
 
 import pytest
 
@@ -11,24 +13,34 @@ from tests.example.conftest import Browser
 from tests.example.test_site import merged
 from tests.processes import serving
 
+ENGINES = {
+    "cedar": "django_avp.engines.cedar.CedarEngine",
+    "verified_permissions": "django_avp.engines.verified_permissions.VerifiedPermissionsEngine",
+}
+
 
 @pytest.fixture(scope="module")
-def remote_url(demo, tmp_path_factory):
-    """The example behind ``runserver``, deciding over the wire."""
-    logs = tmp_path_factory.mktemp("logs")
+def variables(demo, tmp_path_factory):
+    """The environment of the example on a local endpoint."""
     serve = [sys.executable, "manage.py", "avp_serve", "--port={port}"]
+    with serving(serve, demo.environment(), tmp_path_factory.mktemp("logs") / "endpoint.log") as endpoint:
+        yield {
+            "AVP_ENGINE": ENGINES["verified_permissions"],
+            "AVP_POLICY_STORE_ID": "local",
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }
+
+
+@pytest.fixture(scope="module")
+def remote_url(demo, variables, tmp_path_factory):
+    """The example behind ``runserver``, deciding over the wire."""
     run = [sys.executable, "manage.py", "runserver", "--noreload", "--no-color", "127.0.0.1:{port}"]
-    with serving(serve, demo.environment(), logs / "endpoint.log") as endpoint:
-        environment = demo.environment(
-            AVP_ENGINE="django_avp.engines.verified_permissions.VerifiedPermissionsEngine",
-            AVP_POLICY_STORE_ID="local",
-            AWS_ENDPOINT_URL=endpoint,
-            AWS_REGION="eu-west-1",
-            AWS_ACCESS_KEY_ID="local",
-            AWS_SECRET_ACCESS_KEY="local",  # noqa: S106
-        )
-        with serving(run, environment, logs / "site.log") as url:
-            yield url
+    log = tmp_path_factory.mktemp("logs") / "site.log"
+    with serving(run, demo.environment(**variables), log) as url:
+        yield url
 
 
 @pytest.mark.parametrize("persona", PERSONAS, ids=lambda persona: persona.slug)
@@ -40,3 +52,25 @@ def test_everybody_sees_the_same(persona, remote_url, truth):
         timing = browser.get("/").headers["Server-Timing"]
 
     assert '"1 round, 4 calls, 103 checks"' in timing
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_decides_the_whole_matrix_by_the_same_policies(engine, demo, variables, truth):
+    """Users × actions × photos, albums and the application: decision and determining policies are Cedar's own."""
+    process = demo.python(
+        "-m", "tests.example.matrix", DJANGO_SETTINGS_MODULE="example_project.settings",
+        **{**variables, "AVP_ENGINE": ENGINES[engine]},
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    matrix = json.loads(process.stdout)
+    seen = Counter()
+    for persona in PERSONAS:
+        for question, (allowed, policies) in matrix[persona.slug].items():
+            action, resource = question.split()
+            verdict = truth.decide(persona, action, resource)
+            assert (allowed, set(policies)) == (verdict.allowed, verdict.policies), (persona.slug, question)
+            seen[allowed] += 1
+
+    photos, albums = len(truth.photos), len(truth.albums)
+    assert seen.total() == len(PERSONAS) * (3 * photos + 2 * albums + 1)
+    assert min(seen.values()) > 100

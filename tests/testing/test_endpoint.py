@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from django_avp.policies import load
@@ -16,6 +12,7 @@ from django_avp.testing.endpoint import Endpoint, PolicyStore
 from django_avp.testing.endpoint.errors import ServiceError
 from django_avp.testing.endpoint.quotas import Quotas
 from tests.engines.support import write
+from tests.testing.aws import conforming_client, post
 
 SCHEMA = """
 entity Group;
@@ -38,6 +35,7 @@ POLICIES = """
 @id("erring") permit (principal, action, resource) when { resource.size > 100 };
 """
 STORE = "PSEXAMPLEabcdefg222222"
+TYPES = {"principal_type": "User", "group_type": "Group"}
 PRINCIPAL = {"entityType": "User", "entityId": "eu-west-1_AbCdEf123|ann"}
 ITEM = {
     "action": {"actionType": "Action", "actionId": "Read"},
@@ -71,26 +69,14 @@ FILE = {
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory, mint):
     policies = load([write(tmp_path_factory.mktemp("endpoint") / "policies", POLICIES, SCHEMA)])
-    with Endpoint([PolicyStore(STORE, policies, mint.pool, mint.jwks, ["client-1"])]) as endpoint:
+    store = PolicyStore.holding(policies, policy_store_id=STORE, pool=mint.pool, client_ids=["client-1"], **TYPES)
+    with Endpoint([store], jwks=mint.jwks) as endpoint:
         yield endpoint
-
-
-@pytest.fixture(autouse=True)
-def no_namespace(site):
-    """The store's types are in none."""
-    site.AVP_NAMESPACE = ""
 
 
 @pytest.fixture
 def client(endpoint):
-    return boto3.client(
-        "verifiedpermissions",
-        endpoint_url=endpoint.url,
-        region_name="eu-west-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-        config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
-    )
+    return conforming_client(endpoint.url)
 
 
 def refusal(call, **arguments):
@@ -145,11 +131,9 @@ def test_tokens_are_mapped_as_the_service_maps_them(client, mint):
 def test_without_a_schema_the_same(client, endpoint, mint, tmp_path):
     """Claims go whole, then."""
     policies = load([write(tmp_path / "policies", POLICIES, None)])
-    with Endpoint([PolicyStore("other", policies, mint.pool, mint.jwks)]) as other:
-        client = boto3.client(
-            "verifiedpermissions", endpoint_url=other.url, region_name="eu-west-1", aws_access_key_id="x",
-            aws_secret_access_key="x",
-        )  # fmt: skip
+    store = PolicyStore.holding(policies, policy_store_id="other", pool=mint.pool, **TYPES)
+    with Endpoint([store], jwks=mint.jwks) as other:
+        client = conforming_client(other.url)
         token = mint.access_token("ann", scope="write", client_id="any")
         answer = client.is_authorized_with_token(policyStoreId="other", accessToken=token, **ITEM)
     assert answer["decision"] == "ALLOW"
@@ -231,20 +215,14 @@ def test_what_is_not_there_is_told(client):
     assert response["Error"]["Code"] == "ResourceNotFoundException"
     assert (response["resourceId"], response["resourceType"]) == ("nowhere", "POLICY_STORE")
     with pytest.raises(ClientError, match="UnknownOperationException"):
-        client.get_policy_store(policyStoreId=STORE)
+        client.list_policy_store_aliases()
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]"])
 def test_bodies_that_are_no_requests(endpoint, body):
     """A ``SerializationException``, in AWS's form of errors."""
-    request = urllib.request.Request(  # noqa: S310
-        endpoint.url, body, {"X-Amz-Target": "VerifiedPermissions.IsAuthorized", "Connection": "close"}
-    )
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(request, timeout=10)  # noqa: S310
-    with caught.value as response:
-        assert json.load(response)["__type"].endswith("#SerializationException")
-        assert response.headers["Content-Type"] == "application/x-amz-json-1.0"
+    status, answer = post(endpoint.url, "IsAuthorized", body)
+    assert (status, answer["__type"]) == (400, "com.amazonaws.verifiedpermissions#SerializationException")
 
 
 def take_all(quotas):

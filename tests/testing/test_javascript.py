@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.testing.test_endpoint import FILE, FOLDERS, ITEM, PRINCIPAL, STORE, endpoint, no_namespace
+from tests.testing.test_endpoint import FILE, FOLDERS, ITEM, PRINCIPAL, STORE, endpoint
+from tests.testing.test_endpoint_management import ANN, PERMIT, SCHEMA, SOURCE, TEMPLATE, TOP
 
-__all__ = ["endpoint", "no_namespace"]
+__all__ = ["endpoint"]
 
 HERE = Path(__file__).resolve().parents[1] / "javascript"
 NODE = shutil.which("node")
@@ -105,3 +106,39 @@ def test_awss_clients_for_express_have_their_answers(ask, mint):
 
     assert [answer["type"] for answer in answers] == ["deny", "deny", "allow", "error"]
     assert answers[2]["authorizerInfo"] == {"principalUid": ann, "determiningPolicies": ["scoped"]}
+
+
+def test_the_sdk_for_javascript_manages_a_store(ask):
+    """A store with a schema, an identity source, a template, a link and a policy, read back as they were written."""
+    (made,) = ask({"operation": "CreatePolicyStore", "input": {"validationSettings": {"mode": "STRICT"}}})
+    store = {"policyStoreId": made["policyStoreId"]}
+    schema, source, template, policy = ask(
+        {"operation": "PutSchema", "input": {**store, "definition": {"cedarJson": json.dumps(SCHEMA)}}},
+        {
+            "operation": "CreateIdentitySource",
+            "input": {**store, "configuration": SOURCE, "principalEntityType": "User"},
+        },
+        {"operation": "CreatePolicyTemplate", "input": {**store, "statement": TEMPLATE, "name": "name/in"}},
+        {
+            "operation": "CreatePolicy",
+            "input": {**store, "definition": {"static": {"statement": PERMIT.replace("resource.open", "true")}}},
+        },
+    )
+    assert schema["namespaces"] == [""]
+    link = {"policyTemplateId": "name/in", "principal": ANN, "resource": TOP}
+    (linked,) = ask({"operation": "CreatePolicy", "input": {**store, "definition": {"templateLinked": link}}})
+    listed, fetched, told, refused = ask(
+        {"operation": "ListPolicies", "input": {**store, "maxResults": 50}},
+        {"operation": "BatchGetPolicy", "input": {"requests": [{**store, "policyId": policy["policyId"]}]}},
+        {"operation": "GetIdentitySource", "input": {**store, "identitySourceId": source["identitySourceId"]}},
+        {"operation": "CreatePolicy", "input": {**store, "definition": {"static": {"statement": PERMIT + PERMIT}}}},
+    )
+
+    dates = {item["policyId"]: item["lastUpdatedDate"][:19] for item in listed["policies"]}
+    assert dates == {item["policyId"]: item["createdDate"][:19] for item in (policy, linked)}
+    assert linked["policyType"] == "TEMPLATE_LINKED"
+    (result,) = fetched["results"]
+    assert result["definition"]["static"]["statement"].startswith("permit (principal == User")
+    assert told["configuration"]["cognitoUserPoolConfiguration"]["clientIds"] == ["client-1"]
+    assert (refused["error"], refused["fieldList"][0]["path"]) == ("ValidationException", "definition.static.statement")
+    assert template["policyTemplateId"]

@@ -21,7 +21,7 @@ from django_avp.engines.verified_permissions.breaker import Breaker
 from django_avp.engines.verified_permissions.calls import Call, Caller, Item, calls, fault_of, has_token
 from django_avp.engines.verified_permissions.client import make_client
 from django_avp.engines.verified_permissions.faults import decision_of, is_refusal
-from django_avp.policies import load
+from django_avp.policies import load_schema
 from django_avp.schema import Schema
 from django_avp.values import Unholdable
 
@@ -63,13 +63,20 @@ class VerifiedPermissionsEngine:
         return plan.decisions(await asyncio.gather(*asked))
 
     def _plan(self, batch: Batch) -> _Plan:
-        return _Plan(batch, None if has_token(batch.identity) else self._local_schema())
+        return _Plan(batch, None if has_token(batch.identity) else self.schema(batch.store))
 
-    def _local_schema(self) -> Schema | None:
-        """The schema beside the project's policies, read once; the store has its own, which nobody here knows."""
+    def schema(self, store: str | None) -> Schema | None:
+        """The schema beside the project's policies, read once: the one that its stores are given.
+
+        What a schema does not declare, the service refuses; so contexts are cut to it, and claims without a token
+        (rule A7).
+
+        Raises:
+            PolicyError: it cannot be parsed.
+        """
         with self._lock:
             if not self._schema:
-                self._schema = [load(conf.policies).schema if conf.policies else None]
+                self._schema = [load_schema(conf.policies)]
             return self._schema[0]
 
     def _ask(self, call: Call, batch: Batch) -> Decisions:

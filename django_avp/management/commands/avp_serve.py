@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django_avp.conf import conf
 from django_avp.exceptions import PolicyError
 from django_avp.policies import load
-from django_avp.testing.endpoint import Endpoint, PolicyStore
+from django_avp.testing.endpoint import PolicyStore
+from django_avp.testing.endpoint.command_line import add_options, serve
 
 __all__ = ["Command"]
 
@@ -24,9 +25,8 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The port, and the id of the policy store."""
-        parser.add_argument("--port", type=int, default=8180, help="port on 127.0.0.1 (default: 8180; 0: a free one)")
-        parser.add_argument("--policy-store-id", default="local", help="the id to serve it under (default: local)")
+        """The options of the endpoint."""
+        add_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until it is interrupted."""
@@ -37,13 +37,11 @@ class Command(BaseCommand):
         if conf.jwks is None:
             raise CommandError("AVP_JWKS is missing: give the keys that verify tokens, as there is no Cognito to ask.")
         pool, clients = next(iter(conf.user_pools.items()))
-        store = PolicyStore(options["policy_store_id"], policies, pool, conf.jwks, tuple(clients or ()))
-        endpoint = Endpoint([store], port=options["port"])
-        self.stdout.write(f"Policy store {store.policy_store_id!r} at {endpoint.url} (Ctrl-C ends it)")
+        store = PolicyStore.holding(
+            policies, policy_store_id=options["policy_store_id"], pool=pool, client_ids=clients or ()
+        )
+        serve(store, conf.jwks, options, self._write)
+
+    def _write(self, line: str) -> None:
+        self.stdout.write(line)
         self.stdout.flush()
-        try:
-            endpoint.serve()
-        except KeyboardInterrupt:
-            self.stdout.write("")
-        finally:
-            endpoint.close()

@@ -6,7 +6,7 @@ limits and the errors of the service, and listens on the loopback address alone.
 
 from __future__ import annotations
 
-from django_avp.testing.endpoint.server import Endpoint
-from django_avp.testing.endpoint.stores import PolicyStore
+from django_avp.testing.endpoint.server import Endpoint, Fault
+from django_avp.testing.endpoint.state import PolicyStore
 
-__all__ = ["Endpoint", "PolicyStore"]
+__all__ = ["Endpoint", "Fault", "PolicyStore"]

@@ -12,8 +12,9 @@ import cedarpy
 from django_avp.cedar import EntityUid
 from django_avp.identity import Identity
 from django_avp.testing.endpoint.errors import refused
-from django_avp.testing.endpoint.shapes import action_of, context_of, entities_of, entity_uid
-from django_avp.testing.endpoint.stores import PolicyStore
+from django_avp.testing.endpoint.service import Service
+from django_avp.testing.endpoint.shapes import action_of, as_identifier, context_of, entities_of, entity_uid
+from django_avp.testing.endpoint.state import Content
 from django_avp.values import Unholdable
 
 __all__ = ["OPERATIONS"]
@@ -31,19 +32,21 @@ class _Principal:
     token: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _is_authorized(store: PolicyStore, request: Mapping[str, Any]) -> dict[str, Any]:
+def _is_authorized(service: Service, request: Mapping[str, Any]) -> dict[str, Any]:
+    content = service.store(request).content
     principal = _Principal(entity_uid(request.get("principal"), "principal"))
-    return _Evaluation(store, request).decide(principal, request, "")
+    return _Evaluation(content, request).decide(principal, request, "")
 
 
-def _is_authorized_with_token(store: PolicyStore, request: Mapping[str, Any]) -> dict[str, Any]:
-    identity, principal = _of_token(store, request)
-    answer = _Evaluation(store, request, _types(identity), principal).decide(principal, request, "")
-    return {**answer, "principal": _identifier(principal.uid)}
+def _is_authorized_with_token(service: Service, request: Mapping[str, Any]) -> dict[str, Any]:
+    content = service.store(request).content
+    identity, principal = _of_token(content, service.jwks, request)
+    answer = _Evaluation(content, request, _types(identity), principal).decide(principal, request, "")
+    return {**answer, "principal": as_identifier(principal.uid)}
 
 
-def _batch_is_authorized(store: PolicyStore, request: Mapping[str, Any]) -> dict[str, Any]:
-    evaluation = _Evaluation(store, request)
+def _batch_is_authorized(service: Service, request: Mapping[str, Any]) -> dict[str, Any]:
+    evaluation = _Evaluation(service.store(request).content, request)
     items = _items(request)
     for name in ("principal", "resource"):
         if all(item.get(name) == items[0].get(name) for item in items):
@@ -58,17 +61,18 @@ def _batch_is_authorized(store: PolicyStore, request: Mapping[str, Any]) -> dict
     return {"results": results}
 
 
-def _batch_is_authorized_with_token(store: PolicyStore, request: Mapping[str, Any]) -> dict[str, Any]:
-    identity, principal = _of_token(store, request)
-    evaluation = _Evaluation(store, request, _types(identity), principal)
+def _batch_is_authorized_with_token(service: Service, request: Mapping[str, Any]) -> dict[str, Any]:
+    content = service.store(request).content
+    identity, principal = _of_token(content, service.jwks, request)
+    evaluation = _Evaluation(content, request, _types(identity), principal)
     results = [
         {"request": item, **evaluation.decide(principal, item, f"requests[{number}].")}
         for number, item in enumerate(_items(request))
     ]
-    return {"principal": _identifier(principal.uid), "results": results}
+    return {"principal": as_identifier(principal.uid), "results": results}
 
 
-OPERATIONS: Mapping[str, Callable[[PolicyStore, Mapping[str, Any]], dict[str, Any]]] = {
+OPERATIONS: Mapping[str, Callable[[Service, Mapping[str, Any]], dict[str, Any]]] = {
     "IsAuthorized": _is_authorized,
     "IsAuthorizedWithToken": _is_authorized_with_token,
     "BatchIsAuthorized": _batch_is_authorized,
@@ -76,10 +80,12 @@ OPERATIONS: Mapping[str, Callable[[PolicyStore, Mapping[str, Any]], dict[str, An
 }
 
 
-def _of_token(store: PolicyStore, request: Mapping[str, Any]) -> tuple[Identity, _Principal]:
-    identity = store.identity(request)
+def _of_token(content: Content, jwks: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[Identity, _Principal]:
+    if content.source is None:
+        raise refused("The policy store has no identity source.", ["policyStoreId"])
+    identity = content.source.source.identity(request, jwks)
     try:
-        entity = identity.entity(store.policies.schema)
+        entity = identity.entity(content.schema.schema if content.schema else None)
         token = identity.token_context()
     except Unholdable as error:
         raise refused("A claim of the token cannot be held.", ["identityToken", "accessToken"]) from error
@@ -95,18 +101,16 @@ def _items(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     items = request.get("requests")
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_CHECKS:
         raise refused(f"A batch has 1 to {MAX_CHECKS} requests.", ["requests"])
+    if not all(isinstance(item, Mapping) for item in items):
+        raise refused("Each is a structure.", ["requests"])
     return items
-
-
-def _identifier(uid: EntityUid) -> dict[str, str]:
-    return {"entityType": uid.type, "entityId": uid.id}
 
 
 class _Evaluation:
     """The entities of a call, and Cedar's answers about them.
 
     Args:
-        store: the policy store.
+        content: what is in the policy store.
         request: the call.
         reserved: entity types that come from the token alone.
         principal: whose entity the token makes.
@@ -114,13 +118,13 @@ class _Evaluation:
 
     def __init__(
         self,
-        store: PolicyStore,
+        content: Content,
         request: Mapping[str, Any],
         reserved: Collection[str] = (),
         principal: _Principal | None = None,
     ) -> None:
-        self._policies = store.policies
-        self._schema = store.policies.schema
+        self._policy_set = content.policy_set
+        self._schema = content.schema.schema if content.schema else None
         entities = entities_of(request.get("entities"))
         # Without a token there may be as many principals as resources.
         if len(entities) > (MAX_ENTITIES if reserved else 2 * MAX_ENTITIES):
@@ -155,7 +159,7 @@ class _Evaluation:
         return self._answer(request, path)
 
     def _answer(self, request: dict[str, Any], path: str) -> dict[str, Any]:
-        result = cedarpy.is_authorized(request, self._policies.policy_set, self._entities, self._handle)
+        result = cedarpy.is_authorized(request, self._policy_set, self._entities, self._handle)
         if result.decision is cedarpy.Decision.NoDecision:
             raise refused("The request does not conform to the schema.", [f"{path}action"])
         return {

@@ -11,36 +11,46 @@ from django_avp.testing.endpoint.errors import ServiceError
 __all__ = ["Quotas"]
 
 # Requests a second, in each Region and for each policy store. Source: "Quotas for Amazon Verified Permissions".
-_RATES: Mapping[str, tuple[int, str]] = {
-    "IsAuthorized": (200, "L-771544C7"),
-    "IsAuthorizedWithToken": (200, "L-645D3857"),
-    "BatchIsAuthorized": (30, "L-9DB5CAA4"),
-    "BatchIsAuthorizedWithToken": (30, "L-1FC83DB7"),
+_RATES: Mapping[str, int] = {
+    "IsAuthorized": 200,
+    "IsAuthorizedWithToken": 200,
+    "BatchIsAuthorized": 30,
+    "BatchIsAuthorizedWithToken": 30,
+    "CreateIdentitySource": 1,
+    "UpdateIdentitySource": 1,
+    "DeleteIdentitySource": 1,
+    "CreatePolicyStore": 1,
+    "DeletePolicyStore": 1,
+}
+_OTHER_RATE = 10
+_CODES: Mapping[str, str] = {
+    "IsAuthorized": "L-771544C7",
+    "IsAuthorizedWithToken": "L-645D3857",
+    "BatchIsAuthorized": "L-9DB5CAA4",
+    "BatchIsAuthorizedWithToken": "L-1FC83DB7",
 }
 
 
 class Quotas:
-    """A second's worth of requests for each operation, which fills up again as time goes by."""
+    """A second's worth of requests for each operation on each store, which fills up again as time goes by."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._left = {operation: float(rate) for operation, (rate, _) in _RATES.items()}
-        self._seen = time.monotonic()
+        self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
-    def take(self, operation: str) -> None:
+    def take(self, operation: str, policy_store_id: str = "") -> None:
         """Take one request.
 
         Raises:
             ServiceError: a ``ThrottlingException``; none is left.
         """
-        if operation not in _RATES:
-            return
+        rate = _RATES.get(operation, _OTHER_RATE)
         with self._lock:
             now = time.monotonic()
-            passed, self._seen = now - self._seen, now
-            for name, (rate, _) in _RATES.items():
-                self._left[name] = min(rate, self._left[name] + passed * rate)
-            if self._left[operation] < 1:
-                members = {"serviceCode": "verifiedpermissions", "quotaCode": _RATES[operation][1]}
+            left, seen = self._buckets.get((operation, policy_store_id), (rate, now))
+            left = min(rate, left + (now - seen) * rate)
+            self._buckets[operation, policy_store_id] = (left - 1 if left >= 1 else left, now)
+            if left < 1:
+                code = {"quotaCode": _CODES[operation]} if operation in _CODES else {}
+                members = {"serviceCode": "verifiedpermissions", **code}
                 raise ServiceError("ThrottlingException", "Rate exceeded", members)
-            self._left[operation] -= 1

@@ -11,10 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Barrier, Event, Lock, Thread
 from typing import Any
 
-from django_avp.testing.endpoint.decisions import OPERATIONS
 from django_avp.testing.endpoint.errors import ServiceError, refused
+from django_avp.testing.endpoint.operations import call
 from django_avp.testing.endpoint.quotas import Quotas
-from django_avp.testing.endpoint.stores import PolicyStore
+from django_avp.testing.endpoint.service import Service
+from django_avp.testing.endpoint.state import PolicyStore
 
 __all__ = ["Called", "Endpoint", "Fault"]
 
@@ -25,7 +26,7 @@ _MOST_BYTES = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """A call that the endpoint was asked: its operation, and how many checks it had."""
+    """A call that the endpoint was asked: its operation, and how many checks or policies it is about."""
 
     operation: str
     checks: int
@@ -58,17 +59,25 @@ class Fault:
 class Endpoint:
     """A local endpoint with policy stores. Use it as a context manager::
 
-        with Endpoint([store]) as endpoint:
+        with Endpoint([store], jwks=jwks) as endpoint:
             boto3.client("verifiedpermissions", endpoint_url=endpoint.url, …)
 
     Args:
-        stores: the policy stores that it has.
+        stores: the policy stores that it has from the beginning; more can be created with the API.
+        jwks: the public keys that verify tokens, of whatever user pool; none holds without.
         port: a port of the loopback address; a free one by default.
         has_quotas: whether it throttles what is over AVP's default quotas.
     """
 
-    def __init__(self, stores: Iterable[PolicyStore], *, port: int = 0, has_quotas: bool = False) -> None:
-        self._stores = {store.policy_store_id: store for store in stores}
+    def __init__(
+        self,
+        stores: Iterable[PolicyStore] = (),
+        *,
+        jwks: Mapping[str, Any] | None = None,
+        port: int = 0,
+        has_quotas: bool = False,
+    ) -> None:
+        self._service = Service(stores, jwks)
         self.calls: list[Called] = []
         self._lock = Lock()
         self._fault: Fault | None = None
@@ -136,14 +145,8 @@ class Endpoint:
             fault = self._fault
             raise ServiceError(fault.error, "As you asked.", fault.members, status=fault.status)
         if self._quotas is not None:
-            self._quotas.take(operation)
-        if operation not in OPERATIONS:
-            raise ServiceError("UnknownOperationException", f"There is no operation {operation}.")
-        store = self._stores.get(str(request.get("policyStoreId")))
-        if store is None:
-            missing = {"resourceId": str(request.get("policyStoreId")), "resourceType": "POLICY_STORE"}
-            raise ServiceError("ResourceNotFoundException", "There is no such policy store.", missing)
-        return OPERATIONS[operation](store, request)
+            self._quotas.take(operation, str(request.get("policyStoreId", "")))
+        return call(self._service, operation, request)
 
     def disturb(self, connection: socket.socket) -> bytes | None:
         """Do what a fault does to a connection; what it returns is sent in place of an answer."""

@@ -8,14 +8,20 @@ from typing import Any
 
 from django_avp.cedar import EntityUid
 from django_avp.testing.endpoint.errors import refused
+from django_avp.testing.endpoint.fields import items, member
 from django_avp.values import extension
 
-__all__ = ["action_of", "context_of", "entities_of", "entity_uid"]
+__all__ = ["action_of", "as_identifier", "context_of", "entities_of", "entity_uid"]
 
 
 def entity_uid(value: Any, path: str) -> EntityUid:
     """An ``EntityIdentifier``."""
     return _uid(value, path, "entityType", "entityId")
+
+
+def as_identifier(uid: EntityUid) -> dict[str, str]:
+    """An ``EntityIdentifier`` of the answer."""
+    return {"entityType": uid.type, "entityId": uid.id}
 
 
 def action_of(value: Any, path: str) -> EntityUid:
@@ -39,7 +45,7 @@ def context_of(value: Any, path: str) -> dict[str, Any]:
     """A ``ContextDefinition`` as a Record."""
     if value is None:
         return {}
-    kind, content = _member(value, path, "contextMap", "cedarJson")
+    kind, content = member(value, path, "contextMap", "cedarJson")
     if kind == "contextMap":
         return _record(content, path)
     record = _parsed(content, path)
@@ -52,9 +58,10 @@ def entities_of(value: Any) -> list[dict[str, Any]]:
     """An ``EntitiesDefinition`` as Cedar's JSON entities."""
     if value is None:
         return []
-    kind, content = _member(value, "entities", "entityList", "cedarJson")
+    kind, content = member(value, "entities", "entityList", "cedarJson")
     if kind == "entityList":
-        return [_entity(item, f"entities.entityList[{number}]") for number, item in enumerate(content)]
+        path = "entities.entityList"
+        return [_entity(item, f"{path}[{number}]") for number, item in enumerate(items(content, path))]
     entities = _parsed(content, "entities")
     if not isinstance(entities, list) or not all(isinstance(item, dict) and "uid" in item for item in entities):
         raise refused("Entities are a list of objects with a uid.", ["entities"])
@@ -62,20 +69,14 @@ def entities_of(value: Any) -> list[dict[str, Any]]:
 
 
 def _entity(item: Any, path: str) -> dict[str, Any]:
+    if not isinstance(item, Mapping):
+        raise refused("A structure.", [path])
     return {
         "uid": entity_uid(item.get("identifier"), path).as_json(),
         "attrs": _record(item.get("attributes") or {}, path),
-        "parents": [entity_uid(parent, path).as_json() for parent in item.get("parents") or ()],
+        "parents": [entity_uid(parent, path).as_json() for parent in items(item.get("parents"), path)],
         "tags": _record(item.get("tags") or {}, path),
     }
-
-
-def _member(value: Any, path: str, *names: str) -> tuple[str, Any]:
-    """The one member that a union has."""
-    given = [name for name in names if isinstance(value, Mapping) and value.get(name) is not None]
-    if len(given) != 1:
-        raise refused(f"Give one of {' and '.join(names)}.", [path])
-    return given[0], value[given[0]]
 
 
 def _parsed(text: Any, path: str) -> Any:
@@ -85,12 +86,14 @@ def _parsed(text: Any, path: str) -> Any:
         raise refused("It is not JSON.", [path]) from error
 
 
-def _record(values: Mapping[str, Any], path: str) -> dict[str, Any]:
+def _record(values: Any, path: str) -> dict[str, Any]:
+    if not isinstance(values, Mapping):
+        raise refused("A structure.", [path])
     return {name: _value(value, f"{path}.{name}") for name, value in values.items()}
 
 
 def _value(value: Any, path: str) -> Any:
-    kind, content = _member(value, path, *_VALUES)
+    kind, content = member(value, path, *_VALUES)
     return _VALUES[kind](content, path)
 
 
@@ -100,7 +103,7 @@ _VALUES: Mapping[str, Callable[[Any, str], Any]] = {
     "long": lambda content, path: content,
     "string": lambda content, path: content,
     "entityIdentifier": lambda content, path: {"__entity": entity_uid(content, path).as_json()},
-    "set": lambda content, path: [_value(item, path) for item in content],
+    "set": lambda content, path: [_value(item, path) for item in items(content, path)],
     "record": _record,
     "ipaddr": lambda content, path: extension("ip", content),
     "decimal": lambda content, path: extension("decimal", content),
