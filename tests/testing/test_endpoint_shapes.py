@@ -107,3 +107,21 @@ def test_every_operation_fails_as_it_is_asked_to(endpoint, operation):
     with endpoint.failing(Fault(body=b'{"policies": [')), pytest.raises(ValueError, match="Expecting value"):
         post(endpoint.url, operation, b"{}")
     assert post(endpoint.url, operation, b"[]")[1]["__type"].endswith("#SerializationException")
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"context": {"contextMap": 7}}, "context"),
+        ({"context": {"contextMap": {"a": {"set": 7}}}}, "context.a"),
+        ({"entities": {"entityList": 7}}, "entities.entityList"),
+        ({"entities": {"entityList": [7]}}, "entities.entityList[0]"),
+        ({"entities": {"entityList": [{"identifier": FILE, "parents": 7}]}}, "entities.entityList[0]"),
+    ],
+)  # fmt: skip
+def test_what_an_sdk_would_not_send_is_refused_by_field(endpoint, change, path):
+    """botocore turns some of it into other shapes."""
+    request = {"policyStoreId": STORE, "principal": ANN, "action": READ, "resource": FILE, **change}
+    status, answer = post(endpoint.url, "IsAuthorized", json.dumps(request).encode())
+
+    assert (status, answer["fieldList"][0]["path"]) == (400, path)
