@@ -244,8 +244,8 @@ class Authorization:
         worlds = self._worlds.build({check: (*self._questions.starts(check), *named) for check in checks}, references)
         sound = tuple(check for check in checks if self._is_sound(check, worlds[check].fault, identity))
         self._decisions.update(dict.fromkeys(set(checks).difference(sound), INVALID))
-        batch = Batch(identity, sound, tuple(worlds[check].entities for check in sound), self.store())
-        return batch if sound else None
+        entities = tuple(worlds[check].entities for check in sound)
+        return Batch(identity, sound, entities, self.store(), policies) if sound else None
 
     def _settled(self) -> Decision | None:
         """The decision about everything, where no engine needs to be asked."""

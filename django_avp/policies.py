@@ -1,6 +1,6 @@
-"""Policy files to Cedar: reads a directory of ``*.cedar`` files, its schema and its template links into one bundle.
+"""Policies to Cedar: statements, template links and a schema become one bundle, those of a directory among them.
 
-Errors name the file, the line, the cause and the cure.
+Errors name the place, which is a file and a line, the cause and the cure.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from django_avp.policy_files import LINKS_FILE, SCHEMA_FILE, Statement, explain,
 from django_avp.references import References
 from django_avp.schema import Schema
 
-__all__ = ["Policies", "Statement", "fingerprint", "load", "load_schema", "statements"]
+__all__ = ["Policies", "PolicyBuilder", "Statement", "fingerprint", "load", "load_schema", "statements"]
 
 _FIRST_POLICY = "for policy `policy0`, "
 _EMPTY: Mapping[str, Any] = {"staticPolicies": {}, "templates": {}, "templateLinks": []}
@@ -65,15 +65,17 @@ def load(directories: Sequence[Path]) -> Policies:
             function ``unknown``, which would make a residual where a decision belongs (rule A6).
     """
     schema = load_schema(directories)
-    parsed = _Parsed()
+    builder = PolicyBuilder()
     for path in files(directories, "*.cedar"):
         for statement in statements(path):
-            parsed.add(statement)
+            builder.add(statement)
     for path in files(directories, LINKS_FILE):
-        parsed.add_links(path)
-    if not parsed.statements:
+        for line, link in _read_links(path):
+            builder.add_link(link, Statement(path, line, json.dumps(link)))
+    if not builder.statements:
         raise PolicyError(_nothing_found(directories))
-    return parsed.finish(schema)
+    policies = builder.build(schema)
+    return replace(policies, warnings=tuple(_validate(policies.statements, schema))) if schema else policies
 
 
 def _nothing_found(directories: Sequence[Path]) -> str:
@@ -102,34 +104,52 @@ def load_schema(directories: Sequence[Path]) -> Schema | None:
     return None
 
 
-class _Parsed:
-    """Policies in Cedar's JSON format, gathered from files under their own ids."""
+class PolicyBuilder:
+    """Gathers policies, templates and links one by one, and makes a bundle of them."""
 
     def __init__(self) -> None:
         self.statements: dict[str, Statement] = {}
         self._policies: dict[str, dict[str, Any]] = {"staticPolicies": {}, "templates": {}}
-        self._links: list[dict[str, Any]] = []
+        self._links: list[Mapping[str, Any]] = []
 
-    def add(self, statement: Statement) -> None:
-        """Parse a policy or a template."""
+    def add(self, statement: Statement, policy_id: str | None = None) -> None:
+        """Parse a policy or a template.
+
+        Args:
+            statement: its text and its place.
+            policy_id: its id; by default the one that its ``@id`` gives it, or else its place.
+
+        Raises:
+            PolicyError: it does not parse, or its id is taken.
+        """
         kind, policy = _parse(statement)
-        policy_id = policy.get("annotations", {}).get("id")
-        policy_id = self._claim(policy_id or f"{statement.path.stem}:{statement.line}", statement)
-        self._policies[kind][policy_id] = policy
+        own_id = policy.get("annotations", {}).get("id") or f"{statement.path.stem}:{statement.line}"
+        self._policies[kind][self._claim(policy_id or own_id, statement)] = policy
 
-    def add_links(self, path: Path) -> None:
-        """Read a file of template links."""
-        for line, link in _read_links(path):
-            if link["templateId"] not in self._policies["templates"]:
-                raise PolicyError(
-                    f"{path}:{line}: there is no template with @id({json.dumps(link['templateId'])}). Add it, or "
-                    "remove the link."
-                )
-            self._claim(link["newId"], Statement(path, line, json.dumps(link)))
-            self._links.append(link)
+    def add_link(self, link: Mapping[str, Any], statement: Statement) -> None:
+        """Take a link to a template that is there.
 
-    def finish(self, schema: Schema | None) -> Policies:
-        """Make the bundle of what was gathered."""
+        Args:
+            link: in Cedar's JSON format: ``templateId``, ``newId`` and ``values``.
+            statement: its place.
+
+        Raises:
+            PolicyError: its template is missing, or its id is taken.
+        """
+        if link["templateId"] not in self._policies["templates"]:
+            raise PolicyError(
+                f"{statement.place}: there is no template with @id({json.dumps(link['templateId'])}). Add it, or "
+                "remove the link."
+            )
+        self._claim(link["newId"], statement)
+        self._links.append(link)
+
+    def build(self, schema: Schema | None) -> Policies:
+        """Make the bundle of what was gathered.
+
+        Raises:
+            PolicyError: Cedar does not take it.
+        """
         document = {**self._policies, "templateLinks": self._links}
         try:
             policy_set = cedarpy.PolicySet.from_json_str(json.dumps(document))
@@ -147,7 +167,6 @@ class _Parsed:
             statements=self.statements,
             forbids=frozenset(policy_id for policy_id, effect in effects.items() if effect == "forbid"),
             references=References.of(document),
-            warnings=tuple(self._validate(schema)) if schema else (),
         )
 
     def _claim(self, policy_id: str, statement: Statement) -> str:
@@ -178,12 +197,13 @@ class _Parsed:
         )
         return PolicyError(next(refused, f"{error}."))
 
-    def _validate(self, schema: Schema) -> Iterator[str]:
-        for statement in self.statements.values():
-            if statement.path.suffix == ".cedar":
-                for error in cedarpy.validate_policies(statement.text, schema.handle).errors:
-                    # Statements are validated one by one, so the name that cedarpy gives a policy tells nothing.
-                    yield f"{statement.place}: {error.error.removeprefix(_FIRST_POLICY)}"
+
+def _validate(found: Mapping[str, Statement], schema: Schema) -> Iterator[str]:
+    for statement in found.values():
+        if statement.path.suffix == ".cedar":
+            for error in cedarpy.validate_policies(statement.text, schema.handle).errors:
+                # Statements are validated one by one, so the name that cedarpy gives a policy tells nothing.
+                yield f"{statement.place}: {error.error.removeprefix(_FIRST_POLICY)}"
 
 
 def _parse(statement: Statement) -> tuple[str, dict[str, Any]]:

@@ -26,12 +26,15 @@ class Batch:
         worlds: for each check, in the same order, the entities that have to exist for it, the principal and its
             groups apart.
         store: policy store id; ``None`` for the engine's own.
+        policies: those that the worlds were built for. An engine that knows its policies decides by these, since others
+            may follow references that the worlds do not have (rule A1).
     """
 
     identity: Identity
     checks: tuple[Check, ...]
     worlds: tuple[tuple[Entity, ...], ...]
     store: str | None = None
+    policies: Policies | None = None
 
 
 class Decisions(tuple[Decision, ...]):

@@ -52,7 +52,7 @@ class CedarEngine:
 
     def decide(self, batch: Batch) -> Decisions:
         """Decide every check of the batch; see :class:`django_avp.engines.base.Engine`."""
-        return Decisions(evaluate(batch, self.policies(batch.store)))
+        return Decisions(evaluate(batch, batch.policies or self.policies(batch.store)))
 
     async def adecide(self, batch: Batch) -> Decisions:
         """Decide every check of the batch: it never waits, so it runs where it is."""
