@@ -73,6 +73,21 @@ class Settings:
         return one_of("AVP_CALL_STRATEGY", ("auto", "batch", "single"))
 
     @property
+    def cache(self) -> str | None:
+        """Alias of the Django cache in which workers share what they know; ``None`` keeps no decisions."""
+        return text("AVP_CACHE", "", "a key of CACHES") or None
+
+    @property
+    def sync_interval(self) -> float:
+        """Seconds after which a change in a policy store is seen by the synced engine."""
+        return number("AVP_SYNC_INTERVAL", 30, "a number of seconds, such as 30")
+
+    @property
+    def sync_max_age(self) -> float:
+        """Seconds after which the synced engine decides nothing by what it has read."""
+        return number("AVP_SYNC_MAX_AGE", 300, "a number of seconds, such as 300")
+
+    @property
     def on_policy_error(self) -> str:
         """``"ignore"``, ``"forbids"`` or ``"any"``: which policies deny when they cannot be evaluated."""
         return one_of("AVP_ON_POLICY_ERROR", ("ignore", "forbids", "any"))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import boto3
 import pytest
@@ -21,9 +22,10 @@ import django_avp
 from django_avp.cedar import INVALID, UNAVAILABLE, Cause, Check, Entity, EntityUid, Verdict
 from django_avp.conf import conf
 from django_avp.engines.base import Batch
+from django_avp.engines.breaker import Breaker
 from django_avp.engines.cedar import evaluate
+from django_avp.engines.synced import SyncedEngine
 from django_avp.engines.verified_permissions import VerifiedPermissionsEngine
-from django_avp.engines.verified_permissions.breaker import Breaker
 from django_avp.identity import Identity
 from django_avp.policies import load
 from django_avp.runtime import runtime
@@ -282,9 +284,10 @@ def world_of(number, case):
 
 
 def test_the_same_question_has_the_same_answer_everywhere(endpoint, policies, who, site):
-    """Decisions and determining policies of both engines, over a thousand cases and more."""
+    """Decisions and determining policies of all engines, over a thousand cases and more."""
     site.AVP_CLIENT_OPTIONS = {**OPTIONS, "endpoint_url": endpoint.url}
-    remote = VerifiedPermissionsEngine()
+    remote, synced = VerifiedPermissionsEngine(), SyncedEngine()
+    synced.store(STORE).read()
     seen = {"checks": 0, "verdicts": set()}
 
     @given(cases())
@@ -308,7 +311,9 @@ def test_the_same_question_has_the_same_answer_everywhere(endpoint, policies, wh
         if not questions:
             return
         question = batch(identity, *{one[0]: one for one in questions}.values())
+        question = replace(question, store=STORE)
         here, there = evaluate(question, policies), remote.decide(question)
+        assert list(synced.decide(question)) == here
         assert [(one.verdict, one.determining_policies) for one in there] == [
             (one.verdict, one.determining_policies) for one in here
         ]

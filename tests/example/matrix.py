@@ -13,6 +13,7 @@ from django.conf import settings  # noqa: E402
 
 from django_avp.authorization import Authorization  # noqa: E402
 from django_avp.conf import conf  # noqa: E402
+from django_avp.engines.synced import SyncedEngine  # noqa: E402
 from django_avp.identity import Identity  # noqa: E402
 from django_avp.policies import load  # noqa: E402
 from django_avp.runtime import runtime  # noqa: E402
@@ -53,4 +54,6 @@ def decided(persona):
     return answers
 
 
+if isinstance(runtime.engine, SyncedEngine):
+    runtime.engine.store(conf.policy_store_id).read()
 print(json.dumps({persona.slug: decided(persona) for persona in PERSONAS}))

@@ -15,6 +15,7 @@ from tests.processes import serving
 
 ENGINES = {
     "cedar": "django_avp.engines.cedar.CedarEngine",
+    "synced": "django_avp.engines.synced.SyncedEngine",
     "verified_permissions": "django_avp.engines.verified_permissions.VerifiedPermissionsEngine",
 }
 

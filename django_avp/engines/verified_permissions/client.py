@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
 from django_avp import __version__
+from django_avp.conf import conf
 
-__all__ = ["make_client"]
+__all__ = ["Connection"]
 
 # Seconds and connections. boto3's own defaults wait 60 seconds, with three attempts.
 _DEFAULTS = Config(
@@ -24,14 +26,30 @@ _DEFAULTS = Config(
 )
 
 
-def make_client(options: Mapping[str, Any]) -> Any:
+class Connection:
+    """The client of ``AVP_CLIENT_OPTIONS``, made when it is first needed, so after a fork."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._client: Any = None
+
+    def client(self) -> Any:
+        """The client.
+
+        Raises:
+            BotoCoreError: there is no region, or an option that cannot be.
+        """
+        with self._lock:
+            if self._client is None:
+                self._client = _make_client(conf.client_options)
+            return self._client
+
+
+def _make_client(options: Mapping[str, Any]) -> Any:
     """Make a client.
 
     Args:
         options: keyword arguments for ``boto3.client``; a ``config`` is merged over ours.
-
-    Raises:
-        BotoCoreError: there is no region, or an option that cannot be.
     """
     given = dict(options)
     config = _DEFAULTS.merge(given.pop("config", None) or Config())

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,10 +15,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django_avp.cedar import INVALID, UNAVAILABLE, Check, Decision
 from django_avp.conf import conf
 from django_avp.engines.base import Batch, Decisions
+from django_avp.engines.breaker import Breaker
 from django_avp.engines.verified_permissions.answers import decisions_of
-from django_avp.engines.verified_permissions.breaker import Breaker
 from django_avp.engines.verified_permissions.calls import Call, Caller, Item, calls, fault_of, has_token
-from django_avp.engines.verified_permissions.client import make_client
+from django_avp.engines.verified_permissions.client import Connection
 from django_avp.engines.verified_permissions.faults import decision_of, is_refusal
 from django_avp.policies import load_schema
 from django_avp.schema import Schema
@@ -41,7 +40,7 @@ class VerifiedPermissionsEngine:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._client: Any = None
+        self._connection = Connection()
         self._pool: ThreadPoolExecutor | None = None
         self._breaker = Breaker()
         self._schema: list[Schema | None] = []
@@ -83,7 +82,7 @@ class VerifiedPermissionsEngine:
         if not self._breaker.admits():
             return Decisions([UNAVAILABLE] * len(call.items), calls=0)
         try:
-            response = getattr(self._connected(), call.operation)(**call.parameters)
+            response = getattr(self._connection.client(), call.operation)(**call.parameters)
         except (ClientError, BotoCoreError) as error:
             if is_refusal(error) and len(call.items) > 1:
                 self._breaker.record(is_failure=False)  # it did answer
@@ -104,12 +103,6 @@ class VerifiedPermissionsEngine:
         """Ask each check by itself: one that is refused must not change the answer to the others (rule A1)."""
         answers = [self._ask(one, batch) for one in call.apart()]
         return Decisions((answer[0] for answer in answers), calls=1 + sum(answer.calls for answer in answers))
-
-    def _connected(self) -> Any:
-        with self._lock:
-            if self._client is None:
-                self._client = make_client(conf.client_options)
-            return self._client
 
     def _threads(self) -> ThreadPoolExecutor:
         with self._lock:

@@ -19,15 +19,16 @@ from botocore.exceptions import (
 from django_avp.cedar import INVALID, UNAVAILABLE, Decision
 from django_avp.engines.verified_permissions.calls import Call
 
-__all__ = ["decision_of", "is_refusal"]
+__all__ = ["code_of", "cure_of", "decision_of", "is_refusal"]
 
 logger = logging.getLogger("django_avp")
 
 _CURES: Mapping[str, str] = {
     "NoRegionError": "Name the region of the policy store: AVP_CLIENT_OPTIONS = {'region_name': 'eu-west-1'}.",
     "ResourceNotFoundException": "There is no such policy store: check AVP_POLICY_STORE_ID and the region.",
-    "AccessDeniedException": "Allow this role verifiedpermissions:IsAuthorizedWithToken and IsAuthorized on the store.",
+    "AccessDeniedException": "Allow this role PERMISSIONS on the store.",
 }
+_PERMISSIONS = "verifiedpermissions:IsAuthorizedWithToken and IsAuthorized"
 _CREDENTIALS = "Give this process valid AWS credentials: a role, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 _CREDENTIAL_CODES = {
     "ExpiredTokenException",
@@ -42,13 +43,12 @@ _CREDENTIAL_CODES = {
 
 def decision_of(error: ClientError | BotoCoreError, call: Call) -> Decision:
     """The decision about every check of a call that failed; it is logged once."""
-    code = _code(error)
+    code = code_of(error)
     extra = {"operation": call.operation, "checks": len(call.items), "code": code}
     if is_refusal(error):
         logger.error("avp.request_refused", extra={**extra, "fields": _fields(error)})
         return INVALID
-    is_credentials = code in _CREDENTIAL_CODES or isinstance(error, NoCredentialsError | PartialCredentialsError)
-    cure = _CREDENTIALS if is_credentials else _CURES.get(code)
+    cure = cure_of(error, _PERMISSIONS)
     if cure:
         logger.critical("avp.service_refused", extra={**extra, "cure": cure})
     else:
@@ -58,10 +58,24 @@ def decision_of(error: ClientError | BotoCoreError, call: Call) -> Decision:
 
 def is_refusal(error: ClientError | BotoCoreError) -> bool:
     """Whether the request itself was refused, so that asking it again would not help."""
-    return _code(error) == "ValidationException" or isinstance(error, ParamValidationError)
+    return code_of(error) == "ValidationException" or isinstance(error, ParamValidationError)
 
 
-def _code(error: ClientError | BotoCoreError) -> str:
+def cure_of(error: Exception, permissions: str) -> str:
+    """What somebody has to do about a fault that does not go away by itself; empty for others.
+
+    Args:
+        error: what went wrong.
+        permissions: those that the calls need.
+    """
+    code = code_of(error)
+    if code in _CREDENTIAL_CODES or isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return _CREDENTIALS
+    return _CURES.get(code, "").replace("PERMISSIONS", permissions)
+
+
+def code_of(error: Exception) -> str:
+    """The service's name of an error, or the class of one that never came there."""
     code: str = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
     return code or type(error).__name__
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -83,6 +83,7 @@ class Endpoint:
         self._fault: Fault | None = None
         self._lifted = Event()
         self._gate: Barrier | None = None
+        self._following: Callable[[Called], object] | None = None
         self._quotas = Quotas() if has_quotas else None
         self._server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"endpoint": self}))
         self._server.daemon_threads = True
@@ -129,6 +130,19 @@ class Endpoint:
         finally:
             self._gate = None
 
+    @contextmanager
+    def followed_by(self, function: Callable[[Called], object]) -> Iterator[None]:
+        """Run a function after each call of a block, before its answer goes: what others do in between.
+
+        Args:
+            function: called with the call.
+        """
+        self._following = function
+        try:
+            yield
+        finally:
+            self._following = None
+
     def answer(self, operation: str, body: bytes, user_agent: str) -> dict[str, Any]:
         """The answer to a call.
 
@@ -137,8 +151,9 @@ class Endpoint:
         """
         request = _request(body)
         requests = request.get("requests")
+        called = Called(operation, len(requests) if isinstance(requests, list) else 1, user_agent)
         with self._lock:
-            self.calls.append(Called(operation, len(requests) if isinstance(requests, list) else 1, user_agent))
+            self.calls.append(called)
         if self._gate is not None:
             self._gate.wait(timeout=10)
         if self._fault is not None and self._fault.error:
@@ -146,7 +161,10 @@ class Endpoint:
             raise ServiceError(fault.error, "As you asked.", fault.members, status=fault.status)
         if self._quotas is not None:
             self._quotas.take(operation, str(request.get("policyStoreId", "")))
-        return call(self._service, operation, request)
+        answer = call(self._service, operation, request)
+        if self._following is not None:
+            self._following(called)
+        return answer
 
     def disturb(self, connection: socket.socket) -> bytes | None:
         """Do what a fault does to a connection; what it returns is sent in place of an answer."""
