@@ -88,6 +88,7 @@ javascript: $(DEV)/installed ## Ask the local endpoint with AWS's clients for Ja
 
 bench: $(DEV)/installed ## Measure, side by side in one run (QUICK=1 only proves that it runs)
 	$(DEV)/bin/python -m benchmarks.planning $(if $(QUICK),--quick)
+	$(DEV)/bin/python -m benchmarks.engines $(if $(QUICK),--quick)
 
 suite: $(DEV)/installed
 	@$(DEV)/bin/python -c 'import django, platform; print("Python", platform.python_version(), "with Django", django.__version__)'

@@ -78,6 +78,17 @@ class Settings:
         return text("AVP_CACHE", "", "a key of CACHES") or None
 
     @property
+    def cache_ttl(self) -> float:
+        """Seconds for which a decision that allows is remembered across requests."""
+        return number("AVP_CACHE_TTL", 0, "a number of seconds, such as 30")
+
+    @property
+    def cache_denied_ttl(self) -> float:
+        """Seconds for which a decision that denies is remembered; as long as the others unless set."""
+        unset = getattr(settings, "AVP_CACHE_DENIED_TTL", None) is None
+        return self.cache_ttl if unset else number("AVP_CACHE_DENIED_TTL", 0, "a number of seconds, such as 5")
+
+    @property
     def sync_interval(self) -> float:
         """Seconds after which a change in a policy store is seen by the synced engine."""
         return number("AVP_SYNC_INTERVAL", 30, "a number of seconds, such as 30")

@@ -5,6 +5,7 @@ Errors name the place, which is a file and a line, the cause and the cure.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,6 +47,7 @@ class Policies:
         statements: where each policy, template and link comes from, by id.
         forbids: ids of the policies (links too) whose effect is ``forbid``.
         references: which references the policies follow (rule A1).
+        digest: tells these policies and this schema from any other.
         warnings: what cedarpy's validation against the schema found, as ``file:line: text``.
     """
 
@@ -54,6 +56,7 @@ class Policies:
     statements: Mapping[str, Statement]
     forbids: frozenset[str]
     references: References
+    digest: str = ""
     warnings: tuple[str, ...] = field(default=())
 
 
@@ -167,6 +170,7 @@ class PolicyBuilder:
             statements=self.statements,
             forbids=frozenset(policy_id for policy_id, effect in effects.items() if effect == "forbid"),
             references=References.of(document),
+            digest=_digest(document, schema),
         )
 
     def _claim(self, policy_id: str, statement: Statement) -> str:
@@ -196,6 +200,11 @@ class PolicyBuilder:
             f"{self.statements[policy_id].place}: {text}" for policy_id, text, part in parts if _is_refused(part)
         )
         return PolicyError(next(refused, f"{error}."))
+
+
+def _digest(document: Mapping[str, Any], schema: Schema | None) -> str:
+    text = json.dumps([document, str(schema.handle) if schema else None], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _validate(found: Mapping[str, Statement], schema: Schema) -> Iterator[str]:

@@ -12,6 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from django_avp.conf import conf
+from django_avp.engines.caching import CachingEngine
+from django_avp.engines.shared_cache import SharedCache
 from django_avp.tokens.verifier import TokenVerifier
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class Runtime:
         """Forget what was built."""
         self._lock = Lock()
         self._engine: Engine | None = None
-        self._engine_path = ""
+        self._built: tuple[str, str | None] | None = None
         self._replaced: Engine | None = None
         self._verifier: TokenVerifier | None = None
 
@@ -43,10 +45,10 @@ class Runtime:
         """
         if self._replaced is not None:
             return self._replaced
-        path = conf.engine
+        wanted = (conf.engine, conf.cache if conf.cache_ttl or conf.cache_denied_ttl else None)
         with self._lock:
-            if self._engine is None or self._engine_path != path:
-                self._engine, self._engine_path = _build_engine(path), path
+            if self._engine is None or self._built != wanted:
+                self._engine, self._built = _build_engine(*wanted), wanted
             return self._engine
 
     @property
@@ -66,7 +68,7 @@ class Runtime:
             self._replaced = before
 
 
-def _build_engine(path: str) -> Engine:
+def _build_engine(path: str, cache: str | None) -> Engine:
     try:
         engine: Engine = import_string(path)()
     except ImportError as error:
@@ -74,7 +76,7 @@ def _build_engine(path: str) -> Engine:
             f"AVP_ENGINE: {path!r} cannot be imported ({error}). Name an engine class, such as "
             "'django_avp.engines.cedar.CedarEngine'; some need an extra, as in pip install django-avp[aws]."
         ) from error
-    return engine
+    return CachingEngine(engine, SharedCache(cache)) if cache else engine
 
 
 runtime = Runtime()

@@ -48,6 +48,11 @@ DEFAULTS = {
     "planning": True,
     "client_options": {},
     "call_strategy": "auto",
+    "cache": None,
+    "cache_ttl": 0,
+    "cache_denied_ttl": 0,
+    "sync_interval": 30,
+    "sync_max_age": 300,
     "server_timing": False,
 }
 
@@ -116,6 +121,11 @@ def test_every_setting_is_tested():
         ("user_resolver", HERE, function),
         ("require_active_user", False, False),
         ("permission_actions", {"a.b": "C", "a.d": {"object": "E"}}, {"a.b": "C", "a.d": {"object": "E"}}),
+        ("cache", "shared", "shared"),
+        ("cache_ttl", 30, 30),
+        ("cache_denied_ttl", 5, 5),
+        ("sync_interval", 0.5, 0.5),
+        ("sync_max_age", 60, 60),
         ("server_timing", True, True),
     ],
 )
@@ -125,6 +135,14 @@ def test_settings_are_read_live(name, value, expected):
     with override_settings(**{f"AVP_{name.upper()}": value}):
         assert getattr(conf, name) == expected
     assert getattr(conf, name) == before
+
+
+def test_denials_are_remembered_as_long_as_the_rest(settings):
+    """Unless they have a time of their own, nothing included."""
+    settings.AVP_CACHE_TTL = 30
+    assert conf.cache_denied_ttl == 30
+    settings.AVP_CACHE_DENIED_TTL = 0
+    assert conf.cache_denied_ttl == 0
 
 
 def test_policies_beside_the_settings(bare, tmp_path):

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from django.core.cache import caches
@@ -41,7 +41,9 @@ class SharedCache:
         self.alias = alias
         self._patience = patience
         self._signer = Signer(salt="django_avp.shared_cache")
-        self._workers = _Workers()
+        self._lock = Lock()
+        # Made on first use, so after a fork.
+        self._workers: _Workers | None = None
         self._breaker = Breaker(failures=2)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
@@ -74,7 +76,7 @@ class SharedCache:
         if not self._breaker.admits():
             return otherwise
         try:
-            result = self._workers.submit(operation).result(self._patience)
+            result = self._threads().submit(operation).result(self._patience)
         except Exception as error:
             # Whatever a cache's client raises; and its text may quote values.
             logger.warning("avp.cache_failed", extra={"cache": self.alias, "error": type(error).__name__})
@@ -82,6 +84,11 @@ class SharedCache:
             return otherwise
         self._breaker.record(is_failure=False)
         return result
+
+    def _threads(self) -> _Workers:
+        with self._lock:
+            self._workers = self._workers or _Workers()
+            return self._workers
 
     def _sealed(self, key: str, value: Any, until: float) -> str:
         return self._signer.sign_object([key, until, value], compress=True)

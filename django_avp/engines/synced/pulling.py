@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -42,7 +43,7 @@ class Puller:
         self._client = client
         self._store = store
         self._pause = pause
-        self._slots: dict[str, float] = {}
+        self._called: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_RATE))
 
     def pull(self, known: Content | None = None, known_at: float = 0.0) -> Content:
         """Read what the store has now.
@@ -147,11 +148,12 @@ class Puller:
         return getattr(self._client, operation)(**parameters)
 
     def _wait_for_slot(self, operation: str) -> None:
+        """Wait while there were ``_RATE`` calls of the operation within the last second."""
+        called = self._called[operation]
         now = time.monotonic()
-        slot = max(self._slots.get(operation, 0.0), now)
-        self._slots[operation] = slot + 1 / _RATE
-        if slot > now:
-            self._pause(slot - now)
+        if len(called) == _RATE and now - called[0] < 1:
+            self._pause(called[0] + 1 - now)
+        called.append(time.monotonic())
 
 
 def _listed(item: Mapping[str, Any]) -> Listed:

@@ -27,7 +27,7 @@ READING_PERMISSIONS = (
     "ListIdentitySources"
 )
 # How often a worker looks for what another one has read, in parts of AVP_SYNC_INTERVAL.
-_LOOKS = 10
+_LOOKS = 30
 # The longest pause after failures, in intervals.
 _LONGEST_PAUSE = 4
 

@@ -1,0 +1,49 @@
+"""Caches of Django that count, break and hang."""
+
+from __future__ import annotations
+
+from threading import Event
+
+from django.core.cache.backends.locmem import LocMemCache
+
+
+class CountingCache(LocMemCache):
+    """Counts what it is asked."""
+
+    asked: list[str] = []
+
+    def get_many(self, keys, version=None):
+        """Counted."""
+        self.asked.append("get_many")
+        return super().get_many(keys, version)
+
+    def set_many(self, data, timeout=None, version=None):
+        """Counted."""
+        self.asked.append("set_many")
+        return super().set_many(data, timeout, version)
+
+
+class BrokenCache(LocMemCache):
+    """Answers nothing."""
+
+    def get_many(self, keys, version=None):
+        """Fails."""
+        raise ConnectionError("No cache is here.")
+
+    set_many = add = delete = get_many
+
+
+class HungCache(LocMemCache):
+    """Answers only when the test is over."""
+
+    released = Event()
+
+    def get_many(self, keys, version=None):
+        """Waits."""
+        self.released.wait(30)
+        return {}
+
+    def set_many(self, data, timeout=None, version=None):
+        """Waits."""
+        self.released.wait(30)
+        return []
