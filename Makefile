@@ -4,6 +4,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 AVP_PORT ?= 8180
+# What decides in make demo-avp.
+AVP_ENGINE ?= django_avp.engines.verified_permissions.VerifiedPermissionsEngine
 # The tests that depend on the database.
 ON_DATABASES := tests/entities tests/planning tests/test_authorization.py tests/test_flow.py tests/test_rules_a.py \
 	tests/test_rules_b.py tests/test_rules_c.py tests/test_rules_d.py tests/test_users.py
@@ -38,7 +40,7 @@ demo-avp: $(DEMO)/installed ## Run the example on a local endpoint in the place 
 	$(DEMO)/bin/python manage.py seed_demo
 	@$(DEMO)/bin/python manage.py avp_serve --port $(AVP_PORT) & endpoint=$$!; trap 'kill $$endpoint' EXIT; \
 	echo "The example: http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"; \
-	AVP_ENGINE=django_avp.engines.verified_permissions.VerifiedPermissionsEngine AVP_POLICY_STORE_ID=local \
+	AVP_ENGINE=$(AVP_ENGINE) AVP_POLICY_STORE_ID=local \
 	AWS_ENDPOINT_URL=http://127.0.0.1:$(AVP_PORT) AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=local \
 	AWS_SECRET_ACCESS_KEY=local $(DEMO)/bin/python manage.py runserver 127.0.0.1:$(PORT)
 

@@ -72,3 +72,18 @@ def test_it_needs_no_answer_of_a_dead_endpoint(store, settings):
     settings.AVP_CLIENT_OPTIONS = {**settings.AVP_CLIENT_OPTIONS, "endpoint_url": url}
     with pytest.raises(CommandError, match="EndpointConnectionError"):
         sync(store)
+
+
+def test_an_identity_source_that_is_not_the_sites_is_told(store, client, settings):
+    """It would refuse every token; what was read is there all the same."""
+    settings.AVP_PRINCIPAL_TYPE = "Person"
+    with pytest.raises(CommandError, match=r"AVP_PRINCIPAL_TYPE.*PhotoFlash::User"):
+        sync(store)
+    settings.AVP_PRINCIPAL_TYPE = "User"
+    settings.AVP_GROUP_TYPE = "Team"
+    with pytest.raises(CommandError, match=r"AVP_GROUP_TYPE.*PhotoFlash::Group"):
+        sync(store)
+    settings.AVP_GROUP_TYPE = "Group"
+    settings.AVP_USER_POOLS = {"eu-west-1_Another00": None}
+    with pytest.raises(CommandError, match=r"AVP_USER_POOLS.*eu-west-1_AbCdEf123"):
+        sync(store)

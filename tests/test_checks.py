@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import models
 from django.urls import include, path
+from django.utils import timezone
 from django.views.decorators.cache import cache_page
 from django.views.generic import TemplateView
 
@@ -342,3 +343,39 @@ def test_settings_that_verified_permissions_cannot_follow(settings):
     settings.AVP_POLICY_STORE_ID = "PSEXAMPLEabcdefg111111"
     settings.AVP_ON_POLICY_ERROR = "any"
     assert found() == {}
+
+
+def test_settings_that_the_synced_engine_cannot_follow(settings, tmp_path):
+    """It needs a store, a cache that workers share, and time for a reading that fails."""
+    settings.AVP_ENGINE = "django_avp.engines.synced.SyncedEngine"
+    settings.AVP_SYNC_MAX_AGE = 60
+    settings.AVP_ON_POLICY_ERROR = "forbids"
+    assert found().keys() == {"E029", "W032", "E034"}
+    settings.AVP_POLICY_STORE_ID = "PSEXAMPLEabcdefg111111"
+    settings.AVP_SYNC_MAX_AGE = 300
+    settings.CACHES = {
+        **settings.CACHES,
+        "shared": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": str(tmp_path)},
+    }
+    settings.AVP_CACHE = "shared"
+    assert found() == {}
+
+
+def test_a_cache_that_remembers_nothing(settings):
+    """It is not there, is each worker's own, or never has the same question."""
+    settings.AVP_CACHE = "nowhere"
+    assert found().keys() == {"E031"}
+    settings.AVP_CACHE = "default"
+    assert found() == {}
+    settings.AVP_CACHE_TTL = 60
+    assert found().keys() == {"W032"}
+    settings.AVP_CONTEXT = clocked
+    assert found().keys() == {"W032", "W033"}
+    settings.AVP_CONTEXT = dict
+    assert found().keys() == {"W032"}
+    settings.DEBUG = True
+    assert "W032" not in found()
+
+
+def clocked(request):
+    return {"hour": timezone.now().hour}

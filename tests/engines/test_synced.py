@@ -226,7 +226,7 @@ def test_any_client_is_taken_where_the_source_names_none(client, store, engines,
     assert engine.decide(asking(store, who()))[0]
 
 
-def test_what_cedar_cannot_parse_is_named_and_changes_nothing(client, store, engines, who, monkeypatch):
+def test_g1_what_cedar_cannot_parse_is_told_by_the_name_that_people_know(client, store, engines, who, monkeypatch):
     """The snapshot before it decides on; the error names the policy as people know it (rules A6, G1)."""
     (engine,) = engines()
     engine.store(store).read()

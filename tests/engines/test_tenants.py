@@ -35,7 +35,8 @@ def endpoint(mint, tmp_path_factory):
     """Fifty stores whose policies let the user of the same number in, each under an id of its own."""
     stores = []
     for number in range(TENANTS):
-        text = f'@id("only-{number}") permit (principal == PhotoFlash::User::"{mint.pool}|user-{number}", action, resource);'
+        user = f'PhotoFlash::User::"{mint.pool}|user-{number}"'
+        text = f'@id("only-{number}") permit (principal == {user}, action, resource);'
         policies = parsed(tmp_path_factory.mktemp("tenant") / "policies", text, SCHEMA)
         stores.append(PolicyStore.holding(policies, policy_store_id=f"tenant-{number}", pool=mint.pool, **TYPES))
     with Endpoint(stores, jwks=mint.jwks) as endpoint:

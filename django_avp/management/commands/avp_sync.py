@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_avp.conf import conf
 from django_avp.engines.synced import SyncedEngine
+from django_avp.engines.synced.content import Source
 from django_avp.engines.synced.stores import READING_PERMISSIONS
 from django_avp.engines.verified_permissions.faults import code_of, cure_of
 from django_avp.exceptions import AvpError
@@ -52,6 +53,20 @@ def _configured() -> str:
     return store
 
 
+def _compare(store: str, source: Source) -> None:
+    """An identity source that is not the one of the settings would refuse every token."""
+    for setting, wanted, found in (
+        ("AVP_PRINCIPAL_TYPE", (conf.principal_type,), source.principal_type),
+        ("AVP_GROUP_TYPE", (conf.group_type,), source.group_type),
+        ("AVP_USER_POOLS", tuple(conf.user_pools), source.pool),
+    ):
+        if found not in wanted:
+            raise CommandError(
+                f"{store} was read, but its tokens are not this site's: {setting} says {', '.join(wanted)}, and the "
+                f"store's identity source {found}. Change one of them."
+            )
+
+
 def _read(engine: SyncedEngine, store: str) -> str:
     try:
         content = engine.store(store).read().content
@@ -60,6 +75,8 @@ def _read(engine: SyncedEngine, store: str) -> str:
         raise CommandError(f"{store}: {code_of(error)}. {cure}".rstrip()) from error
     except AvpError as error:
         raise CommandError(str(error)) from error
+    if content.source:
+        _compare(store, content.source)
     links = sum(bool(policy.template_id) for policy in content.policies.values())
     source = content.source.pool if content.source else "none"
     return (
