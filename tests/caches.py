@@ -47,3 +47,15 @@ class HungCache(LocMemCache):
         """Waits."""
         self.released.wait(30)
         return []
+
+
+class InterleavingCache(LocMemCache):
+    """Lets another worker do something just before this one takes a key."""
+
+    before_add = []
+
+    def add(self, key, value, timeout=None, version=None):
+        """What the other does comes first, once."""
+        while self.before_add:
+            self.before_add.pop()()
+        return super().add(key, value, timeout, version)

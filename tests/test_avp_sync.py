@@ -48,6 +48,13 @@ def test_a_shared_cache_is_not_warned_about(store, settings, tmp_path):
     assert (out.count("1 policies"), err) == (2, "")
 
 
+def test_a_store_without_an_identity_source_is_read(store, client):
+    """It takes no token, which the line says."""
+    (source,) = client.list_identity_sources(policyStoreId=store)["identitySources"]
+    client.delete_identity_source(policyStoreId=store, identitySourceId=source["identitySourceId"])
+    assert sync(store)[0].endswith("user pool: none\n")
+
+
 def test_what_it_lacks_is_told(store, client, endpoint, settings):
     """The store, its name, permissions, and policies that cannot be used."""
     settings.AVP_POLICY_STORE_ID = lambda request: store

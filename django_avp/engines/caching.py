@@ -115,7 +115,8 @@ class CachingEngine:
     def _keys(self, batch: Batch) -> dict[Check, str]:
         """The key of each check."""
         policies = batch.policies or self.policies(batch.store)
-        common = _Common(batch, self._engine, policies, self.schema(batch.store))
+        schema = policies.schema if policies else self.schema(batch.store)
+        common = _Common(batch, self._engine, policies, schema)
         return {check: common.key(check, world) for check, world in zip(batch.checks, batch.worlds, strict=True)}
 
 

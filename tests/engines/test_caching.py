@@ -206,10 +206,11 @@ def test_f1_what_does_not_decide_is_no_part_of_the_key(settings, policies):
     album = EntityUid("PhotoFlash::Album", "x")
     world = (Entity(photo(0), {"public": True}, (album,)), Entity(album, {"open": True}))
     one = batch(
-        (check("View", photo(0)), world), who=who(["a", "b"], iat=1, jti="1", auth_time=1, exp=time.time() + 50)
+        (check("View", photo(0)), world), who=who(["a", "b"], iat=1, jti="1", auth_time=1, exp=int(time.time()) + 50)
     )
     two = batch(
-        (check("View", photo(0)), world[::-1]), who=who(["b", "a"], iat=2, jti="2", auth_time=2, exp=time.time() + 60)
+        (check("View", photo(0)), world[::-1]),
+        who=who(["b", "a"], iat=2, jti="2", auth_time=2, exp=int(time.time()) + 60),
     )
     # The policies are known, so a claim that the schema does not declare decides nothing.
     first = engine.decide(replace(one, policies=policies))

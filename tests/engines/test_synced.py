@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import os
@@ -16,14 +17,18 @@ from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 
 from django_avp.cedar import INVALID, Verdict
+from django_avp.engines.shared_cache import SharedCache
 from django_avp.engines.synced import SyncedEngine
 from django_avp.engines.synced.content import Content
-from django_avp.engines.synced.pulling import Puller
+from django_avp.engines.synced.pulling import Puller, _source
+from django_avp.engines.synced.stores import SyncedStore
+from django_avp.engines.verified_permissions.client import Connection
 from django_avp.exceptions import AuthorizationUnavailable, PolicyError
 from django_avp.identity import Identity
 from django_avp.runtime import runtime
 from django_avp.schema_json import schema_json
 from django_avp.testing.endpoint import Endpoint, Fault
+from tests.caches import InterleavingCache
 from tests.engines.support import SCHEMA, batch, check, photo
 from tests.testing.aws import conforming_client
 
@@ -226,7 +231,7 @@ def test_any_client_is_taken_where_the_source_names_none(client, store, engines,
     assert engine.decide(asking(store, who()))[0]
 
 
-def test_g1_what_cedar_cannot_parse_is_told_by_the_name_that_people_know(client, store, engines, who, monkeypatch):
+def test_g1_what_cedar_cannot_parse_is_told_by_the_name_that_people_know(client, store, engines, who, caplog):
     """The snapshot before it decides on; the error names the policy as people know it (rules A6, G1)."""
     (engine,) = engines()
     engine.store(store).read()
@@ -234,6 +239,7 @@ def test_g1_what_cedar_cannot_parse_is_told_by_the_name_that_people_know(client,
     with pytest.raises(PolicyError, match=r"odd/one:1: .*unknown"):
         engine.store(store).read()
     assert engine.decide(asking(store, who()))[0].verdict is Verdict.PERMITTED
+    until(lambda: any("odd/one" in getattr(record, "cure", "") for record in caplog.records))
 
 
 def test_a_store_without_schema_or_source_is_read(client, store, engines):
@@ -265,28 +271,48 @@ def test_g5_one_worker_reads_for_all(endpoint, client, store, engines, settings,
 
     readings = [worker.store(store) for worker in engines(8)]
     until(lambda: all(one._snapshot for one in readings))
+    known = {max(one.snapshot().pulled_at for one in readings)}
 
-    def one_interval():
-        begun = max(one.snapshot().pulled_at for one in readings)
-        endpoint.calls.clear()
-        until(lambda: all(one.snapshot().pulled_at > begun for one in readings))
-        return operations(endpoint)
+    def are_read(times):
+        known.add(max(one.snapshot().pulled_at for one in readings))
+        return len(known) > times
 
-    until(lambda: "BatchGetPolicy" not in one_interval())
-    calm = one_interval()
+    # What was written within the last seconds is fetched again until it has settled.
+    until(lambda: are_read(len(known)) and "BatchGetPolicy" not in operations(endpoint)[-23:])
+    known.clear()
+    endpoint.calls.clear()
+    until(lambda: are_read(3))
+    calls = operations(endpoint)
+    passes = [number for number, operation in enumerate(calls) if operation == "ListPolicyTemplates"]
+    # Three readings were begun and ended, and another one may be under way.
+    assert 3 <= len(passes) <= 4
+    calm = calls[passes[0] : passes[1]]
     assert sorted(set(calm)) == ["GetSchema", "ListIdentitySources", "ListPolicies", "ListPolicyTemplates"]
     assert (len(calm), calm.count("ListPolicies")) == (23, 20)
+    until(lambda: len({one.snapshot().pulled_at for one in readings}) == 1)
 
 
-def test_reading_keeps_within_the_quota(mint, client):
-    """So that nobody else is throttled by it: ten calls a second are the default."""
+def test_reading_keeps_within_the_quota(mint, settings):
+    """So that nobody is throttled by it: ten calls a second are the default."""
     with Endpoint(jwks=mint.jwks, has_quotas=True) as endpoint:
         client = conforming_client(endpoint.url)
-        store = client.create_policy_store(validationSettings={"mode": "OFF"})["policyStoreId"]
-        client.put_schema(policyStoreId=store, definition={"cedarJson": schema_json(cedarpy.Schema.from_str(SCHEMA))})
-        puller = Puller(client, store)
+        policy_store_id = client.create_policy_store(validationSettings={"mode": "OFF"})["policyStoreId"]
+        pauses = []
+        puller = Puller(client, policy_store_id, lambda seconds: (pauses.append(seconds), time.sleep(seconds)))
         for _ in range(12):
             puller.pull(Content())
+        assert pauses
+        settings.AVP_CLIENT_OPTIONS = {**OPTIONS, "endpoint_url": endpoint.url}
+        store = SyncedStore(policy_store_id, Connection(), SharedCache("default"))
+
+        def change(call):
+            if call.operation == "ListIdentitySources":
+                add(client, policy_store_id, PERMIT)
+
+        # Eight passes: as many calls of each operation as may be made in a second.
+        with endpoint.followed_by(change), pytest.raises(AuthorizationUnavailable, match="changed 8 times"):
+            store.read()
+        assert not store._pause(0.001)
 
 
 def test_g5_a_forbid_that_is_replaced_while_pages_are_read_is_never_lost(endpoint, client, store, engines, who):
@@ -427,6 +453,58 @@ def test_what_was_forged_or_moved_is_not_taken(store, engines, caplog, client):
         cache.set(key, "forged")
     assert second.store(store)._snapshot is None
     assert "avp.cache_forged" in [record.msg for record in caplog.records]
+
+
+def test_a_reading_that_another_worker_has_just_made_is_taken(endpoint, store, engines, settings, who):
+    """Between the look at what there is and the turn to read."""
+    settings.CACHES = {"default": {"BACKEND": "tests.caches.InterleavingCache", "LOCATION": "interleaving"}}
+    settings.AVP_SYNC_INTERVAL = 60
+    one, other = (SyncedStore(store, Connection(), SharedCache("default")) for _ in range(2))
+    InterleavingCache.before_add.append(one.read)
+    endpoint.calls.clear()
+    other.refresh()
+    assert operations(endpoint).count("ListPolicies") == 2
+    assert other.snapshot().digest == one.snapshot().digest
+
+
+def test_what_is_cut_in_the_cache_is_not_taken(store, engines, caplog, who):
+    """A head without its content, a head of another form, and one that is not its content's."""
+    first, second, third, fourth = engines(4)
+    snapshot = first.store(store).read()
+    shared = first.store(store)._shared
+    values = shared._cache
+    head = shared.head()
+    until_then = time.time() + 60
+    values.set_many({shared._key: ({"digest": "another", "pulled_at": time.time(), "seconds": 0}, until_then)})
+    assert second.store(store)._snapshot is None
+    values.set_many({f"{shared._key}:another": (snapshot.content.as_json(), until_then)})
+    assert third.store(store)._snapshot is None
+    values.set_many({shared._key: ({"of": "another version"}, until_then)})
+    assert fourth.store(store)._snapshot is None
+    assert "avp.sync_failed" in [record.msg for record in caplog.records]
+    assert head.digest == snapshot.digest
+
+
+def test_a_store_that_is_stopped_waits_no_longer(endpoint, store, engines):
+    """Not even for a quota."""
+    (engine,) = engines()
+    stopped = engine.store(store)
+    stopped.stop()
+    with endpoint.failing(Fault("ThrottlingException")), pytest.raises(AuthorizationUnavailable, match="stops"):
+        stopped.read()
+
+
+def test_async_rounds_are_the_same(store, engines, who):
+    """They never wait, so they are decided where they are."""
+    (engine,) = engines()
+    engine.store(store).read()
+    question = asking(store, who())
+    assert list(asyncio.run(engine.adecide(question))) == list(engine.decide(question))
+
+
+def test_an_identity_source_that_is_no_user_pool_is_none():
+    """So no token of its is taken."""
+    assert _source({"configuration": {"openIdConnectConfiguration": {}}, "principalEntityType": "User"}) is None
 
 
 def test_threads_end_with_their_engine(store, engines):

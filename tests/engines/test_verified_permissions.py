@@ -612,10 +612,10 @@ def test_the_breaker_lets_one_probe_through():
 def test_one_client_serves_a_process(engine, endpoint, who):
     """It names itself, and options are merged over ours."""
     engine.decide(batch(who(), *views(1)))
-    client = engine._client
+    client = engine._connection.client()
     engine.decide(batch(who(), *views(2)))
 
-    assert engine._client is client
+    assert engine._connection.client() is client
     assert f"django-avp/{django_avp.__version__}" in endpoint.calls[0].user_agent
     config = client.meta.config
     assert (config.connect_timeout, config.read_timeout, config.retries["total_max_attempts"]) == (1, 2, 2)
@@ -626,7 +626,8 @@ def test_client_options_are_merged(engine, endpoint, who, settings):
     settings.AVP_CLIENT_OPTIONS = {**settings.AVP_CLIENT_OPTIONS, "config": Config(read_timeout=1)}
     engine.decide(batch(who(), *views(1)))
 
-    assert (engine._client.meta.config.read_timeout, engine._client.meta.config.connect_timeout) == (1, 1)
+    config = engine._connection.client().meta.config
+    assert (config.read_timeout, config.connect_timeout) == (1, 1)
 
 
 def test_every_answer_is_one_of_the_service_s_model(endpoint, mint, site):

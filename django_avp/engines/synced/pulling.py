@@ -91,10 +91,9 @@ class Puller:
     def _schema(self) -> str | None:
         try:
             schema: str = self._call("get_schema", policyStoreId=self._store)["schema"]
-        except self._client.exceptions.ResourceNotFoundException as error:
-            if error.response.get("resourceType") == "SCHEMA":
-                return None
-            raise
+        except self._client.exceptions.ResourceNotFoundException:
+            # The store itself has just been listed.
+            return None
         return schema
 
     # Texts

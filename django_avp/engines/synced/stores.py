@@ -64,7 +64,8 @@ class SyncedStore:
             self._is_started = True
             try:
                 self.look()
-            except AvpError as error:
+            except Exception as error:
+                # Whatever is in the cache, the thread reads the store itself then.
                 self._log(error)
             # The thread must not keep alive what nobody uses any more.
             own = (weakref.ref(self), self._stop)
@@ -177,9 +178,6 @@ class SyncedStore:
 def _keep_fresh(reference: weakref.ref[SyncedStore], stop: Event) -> None:
     """The life of a thread: until it is told to stop, or nobody uses the store any more."""
     pause = 0.0
-    while not stop.wait(pause):
-        store = reference()
-        if store is None:
-            return
+    while not stop.wait(pause) and (store := reference()) is not None:
         pause = store.refresh()
         del store
