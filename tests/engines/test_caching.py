@@ -405,9 +405,9 @@ def test_redis_that_stops_changes_no_answer(settings, policies, redis_url, caplo
 
 
 @pytest.fixture
-def service(mint, site, settings):
+def service(mint, site, settings, shared):
     """The test site on the wire, with a cache of decisions."""
-    locmem(settings)
+    settings.AVP_NAMESPACE = "PhotoFlash"
     store = PolicyStore.holding(load(conf.policies), policy_store_id=STORE, pool=mint.pool)
     with Endpoint([store], jwks=mint.jwks) as endpoint:
         settings.AVP_ENGINE = "django_avp.engines.verified_permissions.VerifiedPermissionsEngine"
