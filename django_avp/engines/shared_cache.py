@@ -75,10 +75,12 @@ class SharedCache:
     def _within(self, operation: Callable[[], Result], otherwise: Result) -> Result:
         if not self._breaker.admits():
             return otherwise
+        job = self._threads().submit(operation)
         try:
-            result = self._threads().submit(operation).result(self._patience)
+            result = job.result(self._patience)
         except Exception as error:
             # Whatever a cache's client raises; and its text may quote values.
+            job.cancel()
             logger.warning("avp.cache_failed", extra={"cache": self.alias, "error": type(error).__name__})
             self._breaker.record(is_failure=True)
             return otherwise
@@ -135,6 +137,9 @@ def _run(job: tuple[Callable[[], Any], Future[Any]] | None) -> bool:
     if job is None:
         return False
     operation, future = job
+    if not future.set_running_or_notify_cancel():
+        # Nobody waits for it any more.
+        return True
     try:
         future.set_result(operation())
     except Exception as error:

@@ -7,6 +7,7 @@ import logging
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from dataclasses import replace
 
@@ -21,7 +22,7 @@ from django_avp.conf import conf
 from django_avp.engines.base import Decisions
 from django_avp.engines.caching import CachingEngine, _canonical
 from django_avp.engines.cedar import evaluate
-from django_avp.engines.shared_cache import SharedCache
+from django_avp.engines.shared_cache import SharedCache, _Workers
 from django_avp.engines.verified_permissions import VerifiedPermissionsEngine
 from django_avp.exceptions import AuthorizationUnavailable
 from django_avp.identity import Identity
@@ -381,6 +382,18 @@ def test_a_cache_that_hangs_is_as_none(settings, policies):
     finally:
         HungCache.released.set()
     assert time.monotonic() - begun < 5
+
+
+def test_what_nobody_waits_for_any_more_is_not_run():
+    """Else a cache that comes back would find all that was asked of it meanwhile."""
+    workers, released, ran = _Workers(1), threading.Event(), []
+    hung = workers.submit(lambda: released.wait(30))
+    late = workers.submit(lambda: ran.append("late"))
+    assert late.cancel()
+    released.set()
+    assert hung.result(30)
+    assert workers.submit(lambda: "next").result(30) == "next"
+    assert ran == []
 
 
 def test_redis_that_stops_changes_no_answer(settings, policies, redis_url, caplog):

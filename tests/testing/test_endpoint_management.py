@@ -308,6 +308,14 @@ def test_a_repeated_write_is_answered_as_before(client, store):
     assert refusal(client.create_policy, **other)[0] == "ConflictException"
 
 
+def test_a_client_token_is_of_one_store_that_is_made(client):
+    """Another description is another store, which the token does not make."""
+    arguments = {"validationSettings": {"mode": "OFF"}, "clientToken": "one-store"}
+    first, again = client.create_policy_store(**arguments), client.create_policy_store(**arguments)
+    assert first["policyStoreId"] == again["policyStoreId"]
+    assert refusal(client.create_policy_store, **arguments, description="Another.")[0] == "ConflictException"
+
+
 # Schemas
 
 

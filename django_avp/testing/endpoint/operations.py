@@ -40,7 +40,9 @@ def _once(service: Service, operation: str, request: Mapping[str, Any]) -> dict[
     token = text(request, "clientToken", most=64, default="")
     known, answer = service.written.get((operation, token), (request, None))
     if known != request:
-        raise conflict("The client token was used for another request.", "POLICY_STORE", str(request["policyStoreId"]))
+        raise conflict(
+            "The client token was used for another request.", "POLICY_STORE", str(request.get("policyStoreId"))
+        )
     if answer is None:
         answer = MANAGEMENT[operation](service, request)
         if token:
