@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django_avp.exceptions import PolicyError
 
-__all__ = ["LINKS_FILE", "SCHEMA_FILE", "Statement", "explain", "files", "fingerprint", "read", "statements"]
+__all__ = ["LINKS_FILE", "SCHEMA_FILE", "Statement", "explain", "files", "fingerprint", "nesting", "read", "statements"]
 
 SCHEMA_FILE = "schema.cedarschema"
 LINKS_FILE = "template-links.json"
@@ -18,6 +18,7 @@ LINKS_FILE = "template-links.json"
 _STRING = r'"(?:[^"\\]|\\.)*"'
 # Strings and comments are stepped over whole: a `;` in them does not end a statement.
 _PIECE = re.compile(rf"{_STRING}|//[^\n]*|;", re.DOTALL)
+_BRACKET = re.compile(rf"{_STRING}|//[^\n]*|[()\[\]{{}}]", re.DOTALL)
 _COMMENT = re.compile(rf"({_STRING})|//[^\n]*", re.DOTALL)
 _TOKEN = re.compile(rf"{_STRING}|\?\w+|\w+|::|==|!=|<=|>=|&&|\|\||\S", re.DOTALL)
 _QUOTED = re.compile(r"`([^`]+)`|: (\w+)$")
@@ -106,6 +107,18 @@ def statements(path: Path) -> Iterator[Statement]:
             start = piece.end()
     if _without_comments(text[start:]).strip():
         yield _statement(path, text, start, len(text))
+
+
+def nesting(text: str) -> int:
+    """How deep the brackets of a statement are nested, those in strings and comments apart."""
+    depth = deepest = 0
+    for piece in _BRACKET.findall(text):
+        if piece in "([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif piece in ")]}":
+            depth -= 1
+    return deepest
 
 
 def explain(statement: Statement, error: ValueError, parse: Callable[[str], object]) -> PolicyError:

@@ -244,6 +244,15 @@ def test_deep_policies_are_told(write, depth):
     )
 
 
+@pytest.mark.parametrize(("opening", "closing"), ["()", "[]", ("{a: ", "}")])
+def test_brackets_that_would_end_the_process_are_told(write, opening, closing):
+    """Cedar's parser runs out of stack; brackets in strings and comments are none."""
+    deep = f"permit (principal, action, resource) when {{ {opening * 4000}1{closing * 4000} == 1 }};"
+    assert refusal(write(PERMIT, f"\n{deep}")).startswith("p1.cedar:2: nested too deeply")
+    harmless = f'permit (principal, action, resource) when {{ "{opening * 200}" == "" }}; // {opening * 200}'
+    assert load([write(PERMIT, f"\n{harmless}")]).statements
+
+
 @pytest.mark.parametrize(
     ("schema", "message"),
     [

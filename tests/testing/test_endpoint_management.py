@@ -263,6 +263,15 @@ def test_links_fill_the_slots_of_their_template(client, store):
     )
 
 
+def test_brackets_that_would_end_the_process_are_refused(client, store):
+    """Cedar's parser runs out of stack."""
+    deep = f"permit (principal, action, resource) when {{ {'(' * 4000}true{')' * 4000} }};"
+    assert refusal(client.create_policy, policyStoreId=store, definition=static(deep)) == (
+        "ValidationException",
+        ["definition.static.statement"],
+    )
+
+
 def test_sizes_and_numbers_are_limited(client, store):
     """A policy's bytes, and the templates of a store."""
     long = PERMIT.replace("resource.open", " && ".join(["resource.open"] * 800))

@@ -11,12 +11,15 @@ import cedarpy
 
 from django_avp.cedar import EntityUid
 from django_avp.expressions import balanced
+from django_avp.policy_files import nesting
 from django_avp.testing.endpoint.errors import over_quota, refused
 from django_avp.testing.endpoint.shapes import as_identifier
 
 __all__ = ["Statement"]
 
 MAX_BYTES = 10_000
+# Cedar's parser ends the process some hundreds deep.
+MAX_NESTING = 100
 _EFFECTS = {"permit": "Permit", "forbid": "Forbid"}
 
 
@@ -43,6 +46,8 @@ class Statement:
         """
         if len(text.encode()) > MAX_BYTES:
             raise over_quota(f"A policy has at most {MAX_BYTES} bytes.", "POLICY")
+        if nesting(text) > MAX_NESTING:
+            raise refused("It is nested too deeply.", [path])
         try:
             document = json.loads(cedarpy.policies_to_json_str(text))
         except ValueError as error:
