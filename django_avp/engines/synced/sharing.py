@@ -12,9 +12,6 @@ from django_avp.engines.synced.content import Content
 
 __all__ = ["Head", "Shared"]
 
-# Seconds after which another worker may read in the place of one that did not come back.
-_LEAD = 120
-
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -63,9 +60,13 @@ class Shared:
         self._cache.set_many({f"{self._key}:{head.digest}": (content.as_json(), until)})
         self._cache.set_many({self._key: (asdict(head), until)})
 
-    def may_read(self) -> bool:
-        """Whether this worker is the one to read now; where the cache does not answer, each reads for itself."""
-        return self._cache.add(f"{self._key}:reading", _LEAD) is not False
+    def may_read(self, seconds: float) -> bool:
+        """Whether this worker is the one to read now; where the cache does not answer, each reads for itself.
+
+        Args:
+            seconds: after which another worker may read in the place of one that did not come back.
+        """
+        return self._cache.add(f"{self._key}:reading", seconds) is not False
 
     def has_read(self, rest: float = 0) -> None:
         """Let another worker read next time, after some seconds: what failed here would fail there, too."""

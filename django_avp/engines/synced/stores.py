@@ -114,7 +114,7 @@ class SyncedStore:
         pause = conf.sync_interval / _LOOKS
         try:
             self.look()
-            if self._is_due() and self._shared.may_read():
+            if self._is_due() and self._shared.may_read(max(conf.sync_interval, 4 * self._took)):
                 # Another worker may have read between the look and the turn.
                 self.look()
                 if self._is_due():
