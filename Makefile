@@ -20,8 +20,8 @@ DEV := .venv/dev-$(VERSION)
 DEMO := .venv/demo-$(VERSION)
 PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 
-# Settings of another project in the caller's shell would be taken for ours.
-unexport DJANGO_SETTINGS_MODULE
+# Settings of another project in the caller's shell would be taken for ours, and the engine is for the site alone.
+unexport DJANGO_SETTINGS_MODULE AVP_ENGINE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-avp test lint format matrix databases javascript bench suite clean

@@ -27,6 +27,8 @@ logger = logging.getLogger("django_avp")
 Result = TypeVar("Result")
 # Part of every key: another form of values needs another one.
 _FORM = "1"
+# Seconds that an operation may take.
+_PATIENCE = 0.5
 
 
 class SharedCache:
@@ -34,12 +36,10 @@ class SharedCache:
 
     Args:
         alias: a key of ``CACHES``.
-        patience: seconds that an operation may take.
     """
 
-    def __init__(self, alias: str, *, patience: float = 0.5) -> None:
+    def __init__(self, alias: str) -> None:
         self.alias = alias
-        self._patience = patience
         self._signer = Signer(salt="django_avp.shared_cache")
         self._lock = Lock()
         # Made on first use, so after a fork.
@@ -77,7 +77,7 @@ class SharedCache:
             return otherwise
         job = self._threads().submit(operation)
         try:
-            result = job.result(self._patience)
+            result = job.result(_PATIENCE)
         except Exception as error:
             # Whatever a cache's client raises; and its text may quote values.
             job.cancel()

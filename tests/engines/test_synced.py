@@ -156,11 +156,11 @@ def test_nothing_is_decided_before_the_store_was_read(endpoint, store, engines, 
 
 def test_no_request_makes_a_call(endpoint, store, engines, who, settings):
     """However many are decided."""
-    settings.AVP_SYNC_INTERVAL = 30
+    settings.AVP_SYNC_INTERVAL = 600
     (engine,) = engines()
-    engine.store(store).read()
-    endpoint.calls.clear()
     question = asking(store, who())
+    until(lambda: not isinstance(decision(engine, question), Exception))
+    endpoint.calls.clear()
     assert all(engine.decide(question)[0] for _ in range(200))
     assert endpoint.calls == []
 
@@ -259,6 +259,8 @@ def test_g5_one_worker_reads_for_all(endpoint, client, store, engines, settings,
     """A thousand policies and eight workers: the calls of one worker, and 23 of them where nothing has changed."""
     monkeypatch.setattr("django_avp.engines.synced.pulling._RATE", 100)
     monkeypatch.setattr("django_avp.engines.synced.pulling._SETTLING", timedelta(seconds=2))
+    # However busy the machine is: where the cache does not answer in time, each worker reads for itself.
+    monkeypatch.setattr("django_avp.engines.shared_cache._PATIENCE", 60)
     settings.AVP_SYNC_INTERVAL = 4
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: add(client, store, PERMIT), range(999)))
@@ -284,8 +286,8 @@ def test_g5_one_worker_reads_for_all(endpoint, client, store, engines, settings,
     until(lambda: are_read(3))
     calls = operations(endpoint)
     passes = [number for number, operation in enumerate(calls) if operation == "ListPolicyTemplates"]
-    # Three readings were begun and ended, and another one may be under way.
-    assert 3 <= len(passes) <= 4
+    # Three readings have ended; the first may have begun before, and a fourth one may be under way.
+    assert 2 <= len(passes) <= 4
     calm = calls[passes[0] : passes[1]]
     assert sorted(set(calm)) == ["GetSchema", "ListIdentitySources", "ListPolicies", "ListPolicyTemplates"]
     assert (len(calm), calm.count("ListPolicies")) == (23, 20)

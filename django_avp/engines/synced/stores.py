@@ -47,6 +47,7 @@ class SyncedStore:
         self._shared = Shared(store, cache)
         self._stop = Event()
         self._starting = Lock()
+        self._reading = Lock()
         self._is_started = False
         self._snapshot: Snapshot | None = None
         # The age of the snapshot counts by this clock, which nobody sets.
@@ -137,18 +138,20 @@ class SyncedStore:
             AuthorizationUnavailable: the store changes faster than it can be read.
             PolicyError: Cedar cannot parse what it has.
         """
-        before, begun, started = self._snapshot, time.time(), time.monotonic()
-        puller = Puller(self._connection.client(), self.store, self._pause)
-        known, known_at = (before.content, before.pulled_at) if before else (None, 0.0)
-        content = puller.pull(known, known_at)
-        if before is not None and content == before.content:
-            snapshot = replace(before, pulled_at=begun)
-        else:
-            snapshot = Snapshot.of(content, self.store, begun)
-        took = time.monotonic() - started
-        self._take(snapshot, took)
-        self._shared.publish(content, Head(snapshot.digest, begun, took))
-        return snapshot
+        # One after the other, so that an older reading never comes after a newer one.
+        with self._reading:
+            before, begun, started = self._snapshot, time.time(), time.monotonic()
+            puller = Puller(self._connection.client(), self.store, self._pause)
+            known, known_at = (before.content, before.pulled_at) if before else (None, 0.0)
+            content = puller.pull(known, known_at)
+            if before is not None and content == before.content:
+                snapshot = replace(before, pulled_at=begun)
+            else:
+                snapshot = Snapshot.of(content, self.store, begun)
+            took = time.monotonic() - started
+            self._take(snapshot, took)
+            self._shared.publish(content, Head(snapshot.digest, begun, took))
+            return snapshot
 
     def _is_due(self) -> bool:
         """Whether a change that was made just after the last reading would be seen too late by waiting on."""
