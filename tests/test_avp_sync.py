@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -53,6 +55,32 @@ def test_a_store_without_an_identity_source_is_read(store, client):
     (source,) = client.list_identity_sources(policyStoreId=store)["identitySources"]
     client.delete_identity_source(policyStoreId=store, identitySourceId=source["identitySourceId"])
     assert sync(store)[0].endswith("user pool: none\n")
+
+
+def test_a_store_that_cannot_be_read_does_not_keep_the_others_from_it(store):
+    """It is told at the end, and the command fails; as JSON the report is for programs."""
+    out = StringIO()
+    with pytest.raises(CommandError, match="^nowhere: ResourceNotFoundException"):
+        call_command("avp_sync", "nowhere", store, "--format=json", stdout=out, stderr=StringIO())
+    assert json.loads(out.getvalue()) == [
+        {
+            "store": store,
+            "policies": 1,
+            "linked": 0,
+            "templates": 0,
+            "schema": True,
+            "user_pool": "eu-west-1_AbCdEf123",
+        }
+    ]
+
+
+def test_what_has_not_changed_is_not_fetched_again(store, endpoint, monkeypatch):
+    """The workers' last reading is where it begins."""
+    monkeypatch.setattr("django_avp.engines.synced.pulling._SETTLING", timedelta(0))
+    sync(store)
+    endpoint.calls.clear()
+    sync(store)
+    assert [call.operation for call in endpoint.calls].count("BatchGetPolicy") == 0
 
 
 def test_what_it_lacks_is_told(store, client, endpoint, settings):
