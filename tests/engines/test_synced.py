@@ -170,9 +170,10 @@ def test_policies_links_and_templates_are_followed(client, store, engines, who):
     workers = engines(3)
     ann = who()
     question = asking(store, ann, "Edit")
-    everybody = lambda expected: until(  # noqa: E731
-        lambda: all(getattr(decision(one, question), "verdict", None) is expected for one in workers)
-    )
+
+    def everybody(expected):
+        until(lambda: all(getattr(decision(one, question), "verdict", None) is expected for one in workers))
+
     everybody(Verdict.NOT_PERMITTED)
     template = client.create_policy_template(policyStoreId=store, statement=TEMPLATE)["policyTemplateId"]
     uid = {"entityType": ann.principal.type, "entityId": ann.principal.id}
@@ -240,6 +241,14 @@ def test_g1_what_cedar_cannot_parse_is_told_by_the_name_that_people_know(client,
         engine.store(store).read()
     assert engine.decide(asking(store, who()))[0].verdict is Verdict.PERMITTED
     until(lambda: any("odd/one" in getattr(record, "cure", "") for record in caplog.records))
+
+
+def test_g1_decisions_name_policies_by_the_services_ids_and_places_as_people_do(client, store):
+    """The name, else ``@id``, else the id."""
+    named = add(client, store, f'@id("noted") {PERMIT}', name="name/a/named")
+    noted, bare = add(client, store, f'@id("noted") {PERMIT}'), add(client, store, PERMIT)
+    statements = a_worker(store).read().policies.statements
+    assert [str(statements[one].path.relative_to(store)) for one in (named, noted, bare)] == ["a/named", "noted", bare]
 
 
 def test_a_store_without_schema_or_source_is_read(client, store, engines):

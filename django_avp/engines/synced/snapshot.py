@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from django_avp.policies import Policies, PolicyBuilder, Statement
 from django_avp.schema import Schema
 
 __all__ = ["Snapshot"]
+
+_ID = re.compile(r'@id\("([^"\\]+)"\)')
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +68,10 @@ class Snapshot:
 
 
 def _statement(store: str, identifier: str, listed: Listed, text: str) -> Statement:
-    """A statement whose place is the name that people know it by (rule G1)."""
-    return Statement(Path(store) / (listed.name.removeprefix("name/") or identifier), 1, text)
+    """A statement whose place is what people know it by: its name, else its ``@id``, else its id (rule G1)."""
+    annotated = _ID.search(text)
+    name = listed.name.removeprefix("name/") or (annotated[1] if annotated else identifier)
+    return Statement(Path(store) / name, 1, text)
 
 
 def _schema(content: Content, store: str) -> Schema | None:
