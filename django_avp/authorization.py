@@ -16,7 +16,7 @@ from django.utils.asyncio import async_unsafe
 
 from django_avp.cedar import INACTIVE, INVALID, UNAVAILABLE, UNIDENTIFIED, Cause, Check, Decision, EntityUid
 from django_avp.conf import conf
-from django_avp.engines.base import Batch, Engine, PolicyEngine, SchemaEngine, is_in_process
+from django_avp.engines.base import Batch, Engine, is_in_process, policies_of, schema_of
 from django_avp.entities import registry
 from django_avp.entities.world import MAX_ANCESTORS, Worlds
 from django_avp.exceptions import ActionDenied, AuthorizationUnavailable, AvpError, KeySetUnavailableError, TokenError
@@ -366,20 +366,15 @@ class Authorization:
         Raises:
             AvpError: the engine cannot tell now.
         """
-        engine = runtime.engine
-        return engine.policies(self.store()) if isinstance(engine, PolicyEngine) else None
+        return policies_of(runtime.engine, self.store())
 
     @property
     def schema(self) -> Schema | None:
         """The schema of the policies, where the engine knows it."""
-        engine = runtime.engine
         try:
-            if isinstance(engine, SchemaEngine):
-                return engine.schema(self.store())
-            policies = self.policies()
+            return schema_of(runtime.engine, self.store())
         except AvpError:
             return None
-        return policies.schema if policies else None
 
     # Living in a request
 

@@ -164,6 +164,11 @@ class Identity:
             **attributes,
         )
 
+    @property
+    def has_token(self) -> bool:
+        """Whether it was made of tokens, which a policy store then verifies for itself."""
+        return self._id_token is not None or self._access_token is not None
+
     def entity(self, schema: Schema | None = None) -> Entity:
         """The principal with the ID token's claims as attributes and its groups as parents.
 

@@ -20,6 +20,7 @@ from django_avp.exceptions import PolicyError
 from django_avp.expressions import balanced, calls_unknown
 from django_avp.policy_files import (
     LINKS_FILE,
+    MAX_NESTING,
     SCHEMA_FILE,
     Statement,
     explain,
@@ -37,8 +38,6 @@ __all__ = ["Policies", "PolicyBuilder", "Statement", "fingerprint", "load", "loa
 _FIRST_POLICY = "for policy `policy0`, "
 _EMPTY: Mapping[str, Any] = {"staticPolicies": {}, "templates": {}, "templateLinks": []}
 _TOO_DEEP = "nested too deeply for Cedar's JSON format. Split the policy into several."
-# Cedar's parser ends the process where brackets are nested some hundreds deep.
-_DEEPEST = 100
 _BAD_LINK = (
     'the values do not fill the slots of the template. Write "values": {"?principal": {"type": …, "id": …}}, one '
     "for each slot and no other."
@@ -229,7 +228,7 @@ def _validate(found: Mapping[str, Statement], schema: Schema) -> Iterator[str]:
 
 def _parse(statement: Statement) -> tuple[str, dict[str, Any]]:
     """A statement in Cedar's JSON format, after the kind that it is."""
-    if nesting(statement.text) > _DEEPEST:
+    if nesting(statement.text) > MAX_NESTING:
         raise PolicyError(f"{statement.place}: {_TOO_DEEP}")
     try:
         document = json.loads(cedarpy.policies_to_json_str(statement.text))

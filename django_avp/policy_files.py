@@ -10,10 +10,23 @@ from pathlib import Path
 
 from django_avp.exceptions import PolicyError
 
-__all__ = ["LINKS_FILE", "SCHEMA_FILE", "Statement", "explain", "files", "fingerprint", "nesting", "read", "statements"]
+__all__ = [
+    "LINKS_FILE",
+    "MAX_NESTING",
+    "SCHEMA_FILE",
+    "Statement",
+    "explain",
+    "files",
+    "fingerprint",
+    "nesting",
+    "read",
+    "statements",
+]
 
 SCHEMA_FILE = "schema.cedarschema"
 LINKS_FILE = "template-links.json"
+# Cedar's parser ends the process where brackets are nested some hundreds deep.
+MAX_NESTING = 100
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 # Strings and comments are stepped over whole: a `;` in them does not end a statement.

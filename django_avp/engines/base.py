@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from django_avp.policies import Policies
     from django_avp.schema import Schema
 
-__all__ = ["Batch", "Decisions", "Engine", "PolicyEngine", "SchemaEngine", "is_in_process"]
+__all__ = ["Batch", "Decisions", "Engine", "PolicyEngine", "SchemaEngine", "is_in_process", "policies_of", "schema_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +88,24 @@ class SchemaEngine(Engine, Protocol):
 
     def schema(self, store: str | None) -> Schema | None:
         """The schema of a store, where it is known."""
+
+
+def policies_of(engine: Engine, store: str | None) -> Policies | None:
+    """The policies that decide for a store, where the engine knows them.
+
+    Raises:
+        AvpError: the engine cannot tell now.
+    """
+    return engine.policies(store) if isinstance(engine, PolicyEngine) else None
+
+
+def schema_of(engine: Engine, store: str | None) -> Schema | None:
+    """The schema of a store, where the engine knows it.
+
+    Raises:
+        AvpError: the engine cannot tell now.
+    """
+    if isinstance(engine, SchemaEngine):
+        return engine.schema(store)
+    policies = policies_of(engine, store)
+    return policies.schema if policies else None

@@ -19,7 +19,7 @@ from django.utils.crypto import salted_hmac
 
 from django_avp.cedar import INVALID, UNAVAILABLE, Check, Decision, Entity, Verdict
 from django_avp.conf import conf
-from django_avp.engines.base import Batch, Decisions, Engine, PolicyEngine, SchemaEngine
+from django_avp.engines.base import Batch, Decisions, Engine, policies_of, schema_of
 from django_avp.engines.shared_cache import SharedCache
 from django_avp.exceptions import AvpError
 from django_avp.policies import Policies
@@ -53,14 +53,11 @@ class CachingEngine:
 
     def policies(self, store: str | None) -> Policies | None:
         """The policies that decide for a store, where the engine knows them."""
-        return self._engine.policies(store) if isinstance(self._engine, PolicyEngine) else None
+        return policies_of(self._engine, store)
 
     def schema(self, store: str | None) -> Schema | None:
         """The schema of a store, where the engine knows it."""
-        if isinstance(self._engine, SchemaEngine):
-            return self._engine.schema(store)
-        policies = self.policies(store)
-        return policies.schema if policies else None
+        return schema_of(self._engine, store)
 
     def decide(self, batch: Batch) -> Decisions:
         """Decide every check of the batch; see :class:`django_avp.engines.base.Engine`."""

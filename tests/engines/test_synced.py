@@ -17,6 +17,7 @@ from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 
 from django_avp.cedar import INVALID, Verdict
+from django_avp.engines.caching import CachingEngine
 from django_avp.engines.shared_cache import SharedCache
 from django_avp.engines.synced import SyncedEngine
 from django_avp.engines.synced.content import Content
@@ -227,6 +228,20 @@ def test_c10_a_store_takes_the_tokens_of_its_own_pool_clients_and_types(
     assert engine.decide(asking(store, who()))[0] is INVALID
     assert "avp.identity_not_accepted" in [record.msg for record in caplog.records]
     assert engine.decide(asking(store, Identity.from_claims({"sub": "ann"})))[0]
+
+
+def test_c10_what_was_remembered_does_not_outlive_the_identity_source(client, store, engines, who, settings):
+    """A store that takes the tokens of another client now is asked anew, and refuses."""
+    settings.AVP_CACHE_TTL = 600
+    (synced,) = engines()
+    engine = CachingEngine(synced, SharedCache("default"))
+    synced.store(store).read()
+    assert engine.decide(asking(store, who()))[0]
+    (old,) = client.list_identity_sources(policyStoreId=store)["identitySources"]
+    client.delete_identity_source(policyStoreId=store, identitySourceId=old["identitySourceId"])
+    add_source(client, store, "eu-west-1_AbCdEf123", clientIds=["another"])
+    synced.store(store).read()
+    assert engine.decide(asking(store, who()))[0] is INVALID
 
 
 def test_any_client_is_taken_where_the_source_names_none(client, store, engines, who):

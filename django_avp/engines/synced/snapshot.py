@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cedarpy
@@ -52,14 +52,16 @@ class Snapshot:
                 builder.add_link(link, _statement(store, policy_id, listed, json.dumps(link)))
             else:
                 builder.add(_statement(store, policy_id, listed, content.texts[policy_id]), policy_id)
-        return cls(content, content.digest, builder.build(_schema(content, store)), pulled_at)
+        # The identity source decides, too: what was decided under another one is not remembered under this.
+        policies = replace(builder.build(_schema(content, store)), digest=content.digest)
+        return cls(content, content.digest, policies, pulled_at)
 
     def accepts(self, identity: Identity) -> bool:
         """Whether the store takes the tokens of an identity: those of its pool, its clients and its types (rule C10).
 
         Who has no token is asked about by the entity alone, as the service does.
         """
-        if identity._id_token is None and identity._access_token is None:
+        if not identity.has_token:
             return True
         source = self.content.source
         if source is None or identity.source != IdentitySource(source.pool, source.principal_type, source.group_type):

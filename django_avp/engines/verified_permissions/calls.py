@@ -15,7 +15,7 @@ from django_avp.identity import Identity
 from django_avp.schema import Schema
 from django_avp.values import to_json
 
-__all__ = ["Call", "Caller", "Item", "calls", "fault_of", "has_token"]
+__all__ = ["Call", "Caller", "Item", "calls", "fault_of"]
 
 MAX_CHECKS = 30
 MAX_ENTITIES = 100
@@ -96,11 +96,6 @@ class Caller:
         claims: Mapping[str, Any] = {"token": self._claims}
         claims = declared.context.project(claims) if declared else claims
         return to_json({**(json.loads(check.context) if check.context else {}), **claims})
-
-
-def has_token(identity: Identity) -> bool:
-    """Whether the identity was made of tokens, which then go to the service."""
-    return identity._id_token is not None or identity._access_token is not None
 
 
 def fault_of(item: Item, room: int) -> str:

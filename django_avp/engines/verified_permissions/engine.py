@@ -17,7 +17,7 @@ from django_avp.conf import conf
 from django_avp.engines.base import Batch, Decisions
 from django_avp.engines.breaker import Breaker
 from django_avp.engines.verified_permissions.answers import decisions_of
-from django_avp.engines.verified_permissions.calls import Call, Caller, Item, calls, fault_of, has_token
+from django_avp.engines.verified_permissions.calls import Call, Caller, Item, calls, fault_of
 from django_avp.engines.verified_permissions.client import Connection
 from django_avp.engines.verified_permissions.faults import decision_of, is_refusal
 from django_avp.policies import load_schema
@@ -62,7 +62,7 @@ class VerifiedPermissionsEngine:
         return plan.decisions(await asyncio.gather(*asked))
 
     def _plan(self, batch: Batch) -> _Plan:
-        return _Plan(batch, None if has_token(batch.identity) else self.schema(batch.store))
+        return _Plan(batch, None if batch.identity.has_token else self.schema(batch.store))
 
     def schema(self, store: str | None) -> Schema | None:
         """The schema beside the project's policies, read once: the one that its stores are given.

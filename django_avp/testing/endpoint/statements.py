@@ -11,15 +11,13 @@ import cedarpy
 
 from django_avp.cedar import EntityUid
 from django_avp.expressions import balanced
-from django_avp.policy_files import nesting
+from django_avp.policy_files import MAX_NESTING, nesting
 from django_avp.testing.endpoint.errors import over_quota, refused
 from django_avp.testing.endpoint.shapes import as_identifier
 
 __all__ = ["Statement"]
 
 MAX_BYTES = 10_000
-# Cedar's parser ends the process some hundreds deep.
-MAX_NESTING = 100
 _EFFECTS = {"permit": "Permit", "forbid": "Forbid"}
 
 
