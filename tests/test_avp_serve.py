@@ -6,6 +6,7 @@ import _thread
 import json
 import re
 import runpy
+import signal
 import sys
 import threading
 import time
@@ -36,6 +37,14 @@ class Announced(StringIO):
         if "http://" in self.getvalue():
             self.address.set()
         return written
+
+
+@pytest.fixture(autouse=True)
+def interruptible():
+    """A shell that starts the tests in the background has them ignore what Ctrl-C sends."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def answer_of(serve, output, token):
