@@ -1,4 +1,4 @@
-"""What lives as long as the process: the engine and the token verifier, built on first use and replaceable."""
+"""What lives as long as the process: engine, token verifier and token sources, built on first use and replaceable."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from django_avp.conf import conf
 from django_avp.engines.caching import CachingEngine
 from django_avp.engines.shared_cache import SharedCache
+from django_avp.tokens.sources import TokenSource, build_sources
 from django_avp.tokens.verifier import TokenVerifier
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["Runtime", "runtime"]
 
 
 class Runtime:
-    """Holds the engine and the verifier of a process. A forked child builds its own: no connection is shared."""
+    """Holds what a process has one of. A forked child builds its own: no connection is shared."""
 
     def __init__(self) -> None:
         self.reset()
@@ -35,6 +36,7 @@ class Runtime:
         self._built: tuple[str, str | None] | None = None
         self._replaced: Engine | None = None
         self._verifier: TokenVerifier | None = None
+        self._sources: tuple[object, tuple[TokenSource, ...]] | None = None
 
     @property
     def engine(self) -> Engine:
@@ -57,6 +59,18 @@ class Runtime:
         with self._lock:
             self._verifier = self._verifier or TokenVerifier()
             return self._verifier
+
+    @property
+    def token_sources(self) -> tuple[TokenSource, ...]:
+        """The sources that ``AVP_TOKEN_SOURCES`` names, built again when it changes.
+
+        Raises:
+            ImproperlyConfigured: one cannot be imported, or does not take its options.
+        """
+        entries = conf.token_sources
+        if self._sources is None or self._sources[0] != entries:
+            self._sources = (entries, build_sources(entries))
+        return self._sources[1]
 
     @contextmanager
     def use_engine(self, engine: Engine) -> Iterator[Engine]:

@@ -23,7 +23,7 @@ LAYERS = [
     {"engines", "engines.cedar", "reporting", "questions", "rounds"},
     {"runtime"},
     {"authorization"},
-    {"gates", "templating", "responses"},
+    {"gates", "templating", "responses", "identification", "headers"},
     {"planning"},
     {
         "backends",

@@ -225,6 +225,16 @@ def test_bodies_that_are_no_requests(endpoint, body):
     assert (status, answer["__type"]) == (400, "com.amazonaws.verifiedpermissions#SerializationException")
 
 
+@pytest.mark.parametrize("items", [{}, None, "all", ["all"], [None]])
+def test_batches_that_are_no_lists_of_requests(endpoint, items):
+    """No SDK sends one; who does is told which field it is."""
+    body = json.dumps({"policyStoreId": STORE, "requests": items}).encode()
+
+    status, answer = post(endpoint.url, "BatchIsAuthorized", body)
+
+    assert (status, answer["fieldList"][0]["path"]) == (400, "requests")
+
+
 def take_all(quotas):
     """Another second's worth, at once."""
     for _ in range(30):
