@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.module_loading import autodiscover_modules
 
 __all__ = ["DjangoAvpConfig"]
@@ -21,3 +21,6 @@ class DjangoAvpConfig(AppConfig):
         for module in ("checks", "receivers"):
             import_module(f"{self.name}.{module}")
         autodiscover_modules("entities")
+        if apps.is_installed("drf_spectacular"):
+            # Its extensions are known once they are imported.
+            import_module(f"{self.name}.rest_framework.openapi")

@@ -249,6 +249,11 @@ class Settings:
         """Whether responses carry a ``Server-Timing`` header; ``DEBUG`` unless set."""
         return flag("AVP_SERVER_TIMING", bool(settings.DEBUG))
 
+    @property
+    def show_policies(self) -> bool:
+        """Whether programs that are refused are told by which policies; ``DEBUG`` unless set."""
+        return flag("AVP_SHOW_POLICIES", bool(settings.DEBUG))
+
 
 conf = Settings()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 
     from django_avp.authorization import Authorization, Resource
 
-__all__ = ["Declaration", "Gate", "authorization_of", "declare", "declared_authorization", "found_or_404", "place_of"]
+__all__ = [
+    "Declaration",
+    "Gate",
+    "authorization_of",
+    "declare",
+    "declared_authorization",
+    "found_or_404",
+    "is_identified",
+    "permission_classes_of",
+    "place_of",
+    "single_permissions",
+]
 
 Declaration = Literal["gate", "in_view", "not_required"]
 """How a view is authorized: by its gate, by its own code, or not at all."""
@@ -37,7 +48,8 @@ class Gate:
     Attributes:
         action: the Cedar action.
         resource: how the resource is found: ``(model, URL keyword)``, a callable ``(request, **kwargs)``, or ``None``
-            for the application.
+            for the application. The keyword names a field, with or without the model's name before it
+            (``"slug"``, ``"album_slug"``).
         also: more checks for the same round: actions on the same resource, or pairs of action and resource.
         raise_404: whether a refusal looks as if there were nothing.
     """
@@ -54,11 +66,7 @@ class Gate:
             ActionDenied: nobody is identified, and no anonymous principal may be asked about.
             AuthorizationUnavailable: the token cannot be verified now.
         """
-        authorization.mark_used()
-        if isinstance(authorization.fault, KeySetUnavailableError):
-            raise AuthorizationUnavailable("The keys that verify tokens cannot be fetched.")
-        is_asked = authorization.identity or (conf.anonymous_principal and not authorization.fault)
-        if not is_asked:
+        if not is_identified(authorization):
             raise ActionDenied(Check(action_uid(self.action), conf.application), UNIDENTIFIED)
 
     def find(self, request: HttpRequest, kwargs: dict[str, Any]) -> Resource:
@@ -78,7 +86,7 @@ class Gate:
                 f"its keywords in resource=({model.__name__}, …)."
             )
         try:
-            return get_object_or_404(model, **{keyword: kwargs[keyword]})
+            return get_object_or_404(model, **{_field(model, keyword): kwargs[keyword]})
         except (ValueError, ValidationError) as error:
             raise Http404 from error
 
@@ -123,6 +131,25 @@ class Gate:
         return Http404() if is_hidden else error
 
 
+def _field(model: type[models.Model], keyword: str) -> str:
+    """The field that a URL keyword names: ``album_slug`` is an album's slug, unless it has such a field."""
+    is_field = any(field.name == keyword for field in model._meta.get_fields())
+    return keyword if is_field else keyword.removeprefix(f"{model._meta.model_name}_")
+
+
+def is_identified(authorization: Authorization) -> bool:
+    """Whether there is somebody to ask about: a token's principal, or the anonymous one if there was no token.
+
+    Raises:
+        AuthorizationUnavailable: the token cannot be verified now.
+    """
+    authorization.mark_used()
+    if isinstance(authorization.fault, KeySetUnavailableError):
+        raise AuthorizationUnavailable("The keys that verify tokens cannot be fetched.")
+    is_anonymous = conf.anonymous_principal is not None and authorization.fault is None
+    return authorization.identity is not None or is_anonymous
+
+
 def declare(view: Any, declaration: Declaration) -> None:
     """Mark a view with how it is authorized. Wrappers that Django's decorators make of it carry the mark along."""
     setattr(view, _DECLARATION, declaration)
@@ -130,8 +157,26 @@ def declare(view: Any, declaration: Declaration) -> None:
 
 def declared_authorization(view: Any) -> Declaration | None:
     """How a view says that it is authorized; ``None`` if it does not say."""
-    declaration: Declaration | None = getattr(view, _DECLARATION, None)
-    return declaration
+    marked = [view, *permission_classes_of(view)]
+    return next((mark for one in marked if (mark := getattr(one, _DECLARATION, None)) is not None), None)
+
+
+def permission_classes_of(view: Any) -> Iterator[Any]:
+    """The permission classes of a view of Django REST framework, as URLs hold it."""
+    initial: Mapping[str, Any] = getattr(view, "initkwargs", {})
+    classes = initial.get("permission_classes", getattr(getattr(view, "cls", None), "permission_classes", ()))
+    yield from single_permissions(classes)
+
+
+def single_permissions(permission_classes: Iterable[Any]) -> Iterator[Any]:
+    """Permission classes of Django REST framework, in the place of those that are composed of them."""
+    waiting = list(permission_classes)
+    while waiting:
+        permission = waiting.pop(0)
+        operands = [getattr(permission, name) for name in ("op1_class", "op2_class") if hasattr(permission, name)]
+        waiting += operands
+        if not operands:
+            yield permission
 
 
 def place_of(view: Any) -> str:
@@ -161,6 +206,7 @@ def authorization_of(request: HttpRequest) -> Authorization:
     if authorization is None:
         raise ImproperlyConfigured(
             "request.avp is missing. Add 'django_avp.middleware.AuthorizationMiddleware' to MIDDLEWARE, after "
-            "'django.contrib.auth.middleware.AuthenticationMiddleware'."
+            "'django.contrib.auth.middleware.AuthenticationMiddleware'; for an API alone, CognitoAuthentication among "
+            "the authentication classes of Django REST framework is enough."
         )
     return authorization

@@ -1,4 +1,4 @@
-"""Where a project names actions: in the gates of its views and in its templates."""
+"""Where a project names actions: in the gates of its views, in permission classes and in its templates."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from django.template.base import Node, Template
 from django.templatetags.cache import CacheNode
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from django_avp.gates import Gate, place_of
+from django_avp.gates import Gate, permission_classes_of, place_of
 from django_avp.mixins import ActionRequiredMixin
 from django_avp.templatetags.avp import CanNode
 
-__all__ = ["Use", "cached_checks", "template_uses", "view_uses", "views"]
+__all__ = ["Use", "cached_checks", "template_uses", "unmapped_routes", "view_uses", "views"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,20 @@ def view_uses() -> Iterator[Use]:
         view_class: Any = getattr(view, "view_class", object)
         if issubclass(view_class, ActionRequiredMixin) and view_class.action_required:
             yield Use(view_class.action_required, place)
+        yield from (Use(action, f"{place}.{route}") for route, action in _routes(view) if action is not None)
+
+
+def unmapped_routes() -> Iterator[str]:
+    """The places of what views of an API do and map to no action."""
+    for view in views():
+        yield from (f"{place_of(view)}.{route}" for route, action in _routes(view) if action is None)
+
+
+def _routes(view: Any) -> Iterator[tuple[str, str | None]]:
+    """What the permission classes of a view ask for, by what the view does."""
+    for permission in permission_classes_of(view):
+        if hasattr(permission, "named_actions"):
+            yield from permission.named_actions(view)
 
 
 def template_uses() -> Iterator[Use]:

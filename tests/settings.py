@@ -46,9 +46,12 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "rest_framework",
+    "drf_spectacular",
     "django_avp",
     "tests.testapp",
 ]
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "django_avp.rest_framework.openapi.AutoSchema"}
 # The test site has no migrations, and its tables refer to Django's: all are made at once.
 MIGRATION_MODULES = dict.fromkeys(("auth", "contenttypes", "sessions"))
 MIDDLEWARE = [

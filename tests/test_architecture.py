@@ -36,6 +36,8 @@ LAYERS = [
         "testing",
         "receivers",
         "http",
+        "rest_framework",
+        "ninja",
     },
     {"usage"},
     {"checks", "management"},
@@ -118,11 +120,18 @@ def test_the_core_does_not_know_http(name):
 
 
 @pytest.mark.parametrize(
-    "extra", ["boto3", "rest_framework", "jinja2", "pytest", "debug_toolbar", "drf_spectacular", "opentelemetry"]
+    "extra",
+    ["boto3", "rest_framework", "jinja2", "ninja", "pytest", "debug_toolbar", "drf_spectacular", "opentelemetry"],
 )
 def test_an_extra_is_imported_only_by_its_own_module(extra):
     """Django, PyJWT and cedarpy are enough to run."""
-    own = {"boto3": {"engines.verified_permissions.client"}, "jinja2": {"jinja2"}}.get(extra, set())
+    own = {
+        "boto3": {"engines.verified_permissions.client"},
+        "drf_spectacular": {"rest_framework.openapi"},
+        "jinja2": {"jinja2"},
+        "ninja": {"ninja"},
+        "rest_framework": {name_of(path) for path in (ROOT / "rest_framework").glob("*.py")},
+    }.get(extra, set())
     users = {
         name_of(path)
         for path in modules()

@@ -16,7 +16,7 @@ from django.views.decorators.cache import cache_page
 from django.views.generic import TemplateView
 
 from django_avp import entities
-from django_avp.checks import base, engine, policies, setup, usage
+from django_avp.checks import api, base, engine, policies, setup, usage
 from django_avp.decorators import action_required
 from django_avp.mixins import ActionRequiredMixin
 from tests.testapp import views
@@ -38,7 +38,7 @@ def test_the_test_site_has_no_problem():
 
 def test_ids_are_unique_and_in_order():
     """An id names one problem for ever."""
-    source = "".join(Path(module.__file__).read_text() for module in (base, setup, policies, usage, engine))
+    source = "".join(Path(module.__file__).read_text() for module in (base, setup, policies, usage, engine, api))
     ids = re.findall(r'id="django_avp\.[EW](\d{3})"', source)
     first_uses = list(dict.fromkeys(ids))
 

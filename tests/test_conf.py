@@ -54,6 +54,7 @@ DEFAULTS = {
     "sync_interval": 30,
     "sync_max_age": 300,
     "server_timing": False,
+    "show_policies": False,
 }
 
 
@@ -127,6 +128,7 @@ def test_every_setting_is_tested():
         ("sync_interval", 0.5, 0.5),
         ("sync_max_age", 60, 60),
         ("server_timing", True, True),
+        ("show_policies", True, True),
     ],
 )
 def test_settings_are_read_live(name, value, expected):
@@ -157,11 +159,12 @@ def test_policies_beside_the_settings(bare, tmp_path):
     assert conf.policies == ()
 
 
-def test_server_timing_follows_debug(bare):
-    """The header is for development unless it is asked for."""
+def test_what_is_shown_follows_debug(bare):
+    """What tells how decisions are made is for development unless it is asked for."""
     bare.DEBUG = True
 
     assert conf.server_timing is True
+    assert conf.show_policies is True
 
 
 def test_settings_cannot_be_written():
@@ -273,6 +276,7 @@ def test_pools_are_needed(bare):
         ("permission_actions", ["a.b"], "it must be a dict such as"),
         ("permission_actions", {"a.b": ["C"]}, "it must be a dict such as"),
         ("server_timing", 1, "it must be True or False"),
+        ("show_policies", 1, "it must be True or False"),
     ],
 )
 def test_wrong_values_are_told(settings, name, value, cure):

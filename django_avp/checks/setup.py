@@ -15,6 +15,7 @@ from django_avp.conf import conf
 from django_avp.engines.cedar import CedarEngine
 from django_avp.tokens.sources import Session, build_sources
 
+AUTHENTICATION = "django_avp.rest_framework.authentication.CognitoAuthentication"
 MIDDLEWARE = "django_avp.middleware.AuthorizationMiddleware"
 BACKEND = "django_avp.backends.VerifiedPermissionsBackend"
 # Source: Cognito API reference, `UserPoolIdType`.
@@ -101,6 +102,8 @@ def check_middleware() -> Problems:
     """The middleware is there, and in its place (rule C6)."""
     order = list(settings.MIDDLEWARE)
     if MIDDLEWARE not in order:
+        if AUTHENTICATION in getattr(settings, "REST_FRAMEWORK", {}).get("DEFAULT_AUTHENTICATION_CLASSES", ()):
+            return  # an API alone can do without it
         yield Error(f"{MIDDLEWARE!r} is not in MIDDLEWARE.", hint="Add it; it makes request.avp.", id="django_avp.E010")
         return
     position = order.index(MIDDLEWARE)

@@ -40,7 +40,7 @@ class AuthorizationRequiredMiddleware(MiddlewareMixin):
         authorization.mark_used()
         if isinstance(authorization.fault, KeySetUnavailableError):
             return answer(request, AuthorizationUnavailable())
-        response = refusal(request, "This page declares no authorization.")
+        response = refusal(request, {"detail": "This page declares no authorization.", "code": "forbidden"})
         if response is None:
             raise PermissionDenied(
                 f"{place} declares no authorization. Give it a gate, or mark it with authorization_in_view or "

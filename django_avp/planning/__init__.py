@@ -7,7 +7,16 @@ read, counted and logged.
 
 from __future__ import annotations
 
+from django_avp.planning.errors import leave_to_rendering
 from django_avp.planning.pages import load, plan_rendering, plan_response, plan_template
 from django_avp.planning.views import fetch_object, plan_view
 
-__all__ = ["fetch_object", "load", "plan_rendering", "plan_response", "plan_template", "plan_view"]
+__all__ = [
+    "fetch_object",
+    "leave_to_rendering",
+    "load",
+    "plan_rendering",
+    "plan_response",
+    "plan_template",
+    "plan_view",
+]

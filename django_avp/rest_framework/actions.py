@@ -1,0 +1,133 @@
+"""Which Cedar action a request to a view needs: named in the view's ``avp_actions``, or derived from its model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.db import models
+from rest_framework import mixins
+
+__all__ = ["cedar_action", "is_about_an_object", "needed_actions", "route_name", "routed_actions", "viewing_action"]
+
+# What generic views do, by method; the first mixin that a view has counts.
+_MIXINS: tuple[tuple[str, type, str], ...] = (
+    ("get", mixins.ListModelMixin, "list"),
+    ("get", mixins.RetrieveModelMixin, "retrieve"),
+    ("post", mixins.CreateModelMixin, "create"),
+    ("put", mixins.UpdateModelMixin, "update"),
+    ("patch", mixins.UpdateModelMixin, "partial_update"),
+    ("delete", mixins.DestroyModelMixin, "destroy"),
+)
+_DERIVED = {
+    "list": "List{models}",
+    "create": "Create{model}",
+    "retrieve": "View{model}",
+    "update": "Edit{model}",
+    "partial_update": "Edit{model}",
+    "destroy": "Delete{model}",
+}
+# HEAD needs what GET does, and OPTIONS any of the others.
+_WITHOUT_ACTIONS = ("HEAD", "OPTIONS")
+_OF_OBJECTS = frozenset(["retrieve", "update", "partial_update", "destroy"])
+# Async viewsets have names of their own for the same.
+_TWINS = {
+    "alist": "list",
+    "acreate": "create",
+    "aretrieve": "retrieve",
+    "aupdate": "update",
+    "partial_aupdate": "partial_update",
+    "adestroy": "destroy",
+}
+
+
+def cedar_action(view: Any, method: str) -> str | None:
+    """The Cedar action that a method of a view needs; ``None`` if the view maps it to none.
+
+    Args:
+        view: a view that handles a request, or one that was made as for a request.
+        method: ``"GET"``; ``"HEAD"`` needs what that does.
+    """
+    name = route_name(view, method)
+    return _mapped(view, name, "update" if name == "partial_update" else name, "GET" if method == "HEAD" else method)
+
+
+def viewing_action(view: Any) -> str | None:
+    """The Cedar action that a view needs to show one object; ``None`` if it maps that to none."""
+    return _mapped(view, "retrieve")
+
+
+def needed_actions(view: Any, method: str) -> list[tuple[str, str]]:
+    """The methods that are asked about for one of them, each with its Cedar action; none if nothing is mapped.
+
+    Any action of the view opens ``OPTIONS``, which tells about the others, unless ``"metadata"`` names one.
+    """
+    methods = [method]
+    if method == "OPTIONS" and cedar_action(view, method) is None:
+        methods = [other for other in view.allowed_methods if other not in _WITHOUT_ACTIONS]
+    return [(one, action) for one in methods if (action := cedar_action(view, one)) is not None]
+
+
+def routed_actions(callback: Any) -> Iterator[tuple[str, str | None]]:
+    """What a view does, by its names, each with its Cedar action or ``None``; for system checks.
+
+    Args:
+        callback: a view of the framework, as URLs hold it.
+    """
+    view = callback.cls(**callback.initkwargs)
+    view.action_map = getattr(callback, "actions", None)
+    methods = view.allowed_methods if view.action_map is None else map(str.upper, view.action_map)
+    for method in methods:
+        if method not in _WITHOUT_ACTIONS:
+            yield route_name(view, method) or method, cedar_action(view, method)
+
+
+def route_name(view: Any, method: str) -> str:
+    """What a method of a view is called: ``"list"``, ``"publish"``, ``"metadata"``; empty for plain views."""
+    key = "get" if method == "HEAD" else method.lower()
+    if key == "options":
+        return "metadata"
+    routes: Mapping[str, str] | None = getattr(view, "action_map", None)
+    if routes is not None:
+        name = routes.get(key) or ""
+        return _TWINS.get(name, name)
+    return next((name for verb, mixin, name in _MIXINS if verb == key and isinstance(view, mixin)), "")
+
+
+def is_about_an_object(view: Any, method: str) -> bool:
+    """Whether a method of a view that handles a request is about one object, and not about all of them."""
+    name = route_name(view, method)
+    if name in _DERIVED:
+        return name in _OF_OBJECTS
+    if not hasattr(view, "get_object"):
+        return False
+    detail: bool | None = getattr(view, "detail", None)
+    return (view.lookup_url_kwarg or view.lookup_field) in view.kwargs if detail is None else detail
+
+
+def _mapped(view: Any, name: str, *others: str) -> str | None:
+    declared: Mapping[str, str | None] = getattr(view, "avp_actions", None) or {}
+    for key in (name, *others):
+        if key in declared:
+            # Nothing is no mapping, and no mapping is refused.
+            return declared[key] or None
+    model = _model(view)
+    pattern = _DERIVED.get(name)
+    return pattern.format(model=model, models=_plural(model)) if pattern and model else None
+
+
+def _model(view: Any) -> str | None:
+    # Only what is written down: the same for a request, for system checks and for the OpenAPI schema.
+    queryset = getattr(view, "queryset", None)
+    if queryset is not None:
+        model: type[models.Model] | None = queryset.model
+    else:
+        model = getattr(getattr(getattr(view, "serializer_class", None), "Meta", None), "model", None)
+    return None if model is None else model.__name__
+
+
+def _plural(name: str) -> str:
+    """The English plural of a class's name. Django's ``verbose_name_plural`` may be translated, an action may not."""
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
+    return f"{name}es" if name.endswith(("s", "x", "z", "ch", "sh")) else f"{name}s"

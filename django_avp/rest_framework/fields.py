@@ -1,0 +1,176 @@
+"""A serializer field that tells what is permitted on each object, decided for a whole page at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.db import models
+from rest_framework import serializers
+from rest_framework.fields import SkipField
+
+from django_avp.gates import authorization_of
+from django_avp.planning import leave_to_rendering
+
+if TYPE_CHECKING:
+    from django_avp.authorization import Authorization
+
+__all__ = ["PermittedActionsField", "collect_object", "collect_rows", "declared_actions"]
+
+logger = logging.getLogger("django_avp")
+
+_PLANNED = "_avp_planned"
+
+
+class PermittedActionsField(serializers.Field):  # type: ignore[type-arg]
+    """``{"EditPhoto": true, "DeletePhoto": false}``: what the request's principal may do with the object.
+
+    All that a response will tell is decided in one round: with the gate for the object of a view with
+    ``ActionPermission``, else when the first object is serialized. That covers every row of a list, and nested
+    serializers, whose relations are fetched in one query each. What could not be decided is false.
+
+    Args:
+        actions: the Cedar actions.
+        source: the related object to tell about, in place of the serialized one.
+
+    Raises:
+        ValueError: no action is named.
+    """
+
+    def __init__(self, *, actions: Iterable[str], **kwargs: Any) -> None:
+        self.actions = () if isinstance(actions, str) else tuple(actions)
+        if not self.actions:
+            raise ValueError('Name the actions in a list: PermittedActionsField(actions=["EditPhoto"]).')
+        super().__init__(**{"source": "*", **kwargs, "read_only": True})
+
+    def to_representation(self, instance: Any) -> dict[str, bool]:
+        """Tell about one object.
+
+        Raises:
+            ImproperlyConfigured: the serializer has no request, or the object's model is not registered.
+            ValueError: the object is not saved.
+        """
+        authorization = self._authorization()
+        is_planned = self._collect(authorization, instance)
+        if not is_planned:
+            place = f"{type(self.parent).__name__}.{self.field_name}"
+            logger.warning("avp.unplanned_check", extra={"action": ", ".join(self.actions), "field": place})
+        checks = {action: authorization.check(action, instance) for action in self.actions}
+        return {
+            action: check is not None and bool(authorization.answer(check, is_planned=is_planned))
+            for action, check in checks.items()
+        }
+
+    async def ato_representation(self, instance: Any) -> dict[str, bool]:
+        """The same as :meth:`to_representation`, for serializers that await their fields."""
+        authorization = self._authorization()
+        await sync_to_async(self._collect)(authorization, instance)
+        await authorization.adecide()
+        return await sync_to_async(self.to_representation)(instance)
+
+    def resources(self, rows: Iterable[Any]) -> list[Any]:
+        """What the field tells about, for rows that will be serialized; none where it cannot be reached."""
+        return [found for row in rows for found in _reached(self, row)]
+
+    def _authorization(self) -> Authorization:
+        request = self.context.get("request")
+        if request is None:
+            raise ImproperlyConfigured(
+                f"{type(self.parent).__name__}.{self.field_name} does not know who asks. Give the serializer the "
+                'request: context={"request": request}.'
+            )
+        return authorization_of(request)
+
+    def _collect(self, authorization: Authorization, instance: Any) -> bool:
+        """Add to the next round what the response will tell, unless it was added; whether it could be foreseen."""
+        root: Any = self.root
+        if not self._is_expected(authorization, instance) and not hasattr(root, _PLANNED):
+            setattr(root, _PLANNED, True)
+            collect_rows(root, _rows(root), authorization)
+        is_planned = self._is_expected(authorization, instance)
+        authorization.collect(self.actions, instance)
+        return is_planned
+
+    def _is_expected(self, authorization: Authorization, instance: Any) -> bool:
+        checks = [authorization.check(action, instance) for action in self.actions]
+        return all(check is None or authorization.expects(check) for check in checks)
+
+
+def collect_object(view: Any, instance: models.Model, authorization: Authorization) -> None:
+    """Add to the next round what a view will tell about its object, by the serializer that it has for it."""
+    if not hasattr(view, "get_serializer"):
+        return
+    try:
+        serializer = view.get_serializer(instance)
+    except Exception as error:
+        # The view raises it, once the gate has let the request in.
+        leave_to_rendering(error)
+        return
+    collect_rows(serializer, [instance], authorization)
+
+
+def collect_rows(serializer: Any, rows: Iterable[Any], authorization: Authorization) -> None:
+    """Add to the next round what a serializer will tell about rows, and about what is nested in them."""
+    saved = [row for row in rows if isinstance(row, models.Model) and row.pk is not None]
+    for field in _asking_fields(serializer) if saved else ():
+        if isinstance(field, PermittedActionsField):
+            authorization.collect(field.actions, field.resources(saved))
+        else:
+            collect_rows(field, _related(field, saved), authorization)
+
+
+def declared_actions(serializer_class: Any) -> Iterator[tuple[str, str]]:
+    """The fields of a serializer class and of those nested in it, each with an action that it names; for checks."""
+    serializer_class = getattr(serializer_class, "child", serializer_class)
+    for name, field in getattr(serializer_class, "_declared_fields", {}).items():
+        if isinstance(field, PermittedActionsField):
+            yield from ((name, action) for action in field.actions)
+        else:
+            yield from ((f"{name}.{inner}", action) for inner, action in declared_actions(field))
+
+
+def _asking_fields(serializer: Any) -> list[Any]:
+    """The fields that tell what is permitted, and the nested serializers that have such fields."""
+    fields = getattr(getattr(serializer, "child", serializer), "fields", None) or {}
+    return [
+        field
+        for field in fields.values()
+        if isinstance(field, PermittedActionsField)
+        or (isinstance(field, serializers.BaseSerializer) and not field.write_only and _asking_fields(field))
+    ]
+
+
+def _rows(root: Any) -> Iterable[Any]:
+    """What a serializer is about to tell of, as far as it is in memory."""
+    instance = getattr(root, "instance", None)
+    if not isinstance(root, serializers.ListSerializer):
+        return [instance]
+    is_unread = isinstance(instance, models.QuerySet) and instance._result_cache is None
+    return () if is_unread or isinstance(instance, models.Manager) else instance or ()
+
+
+def _related(field: Any, rows: list[models.Model]) -> list[Any]:
+    """The related objects that a nested serializer will serialize, fetched for all rows at once."""
+    if field.source_attrs:
+        try:
+            # What serializing would do row by row.
+            models.prefetch_related_objects(rows, "__".join(field.source_attrs))
+        except (AttributeError, ValueError):
+            # No relation. What is at hand already is no work to read: a list that a queryset prefetched, say.
+            rows = [row for row in rows if field.source_attrs[0] in vars(row)]
+    return [found for row in rows for found in _reached(field, row)]
+
+
+def _reached(field: Any, row: Any) -> Iterable[Any]:
+    try:
+        value = field.get_attribute(row)
+    except (AttributeError, KeyError, SkipField, ObjectDoesNotExist):
+        return ()
+    if isinstance(value, models.Manager):
+        return value.all()
+    if isinstance(value, models.QuerySet | list | tuple):
+        return value
+    return () if value is None else (value,)

@@ -1,0 +1,118 @@
+"""``PermittedFilterBackend``: lists, counts, pages and addresses of what may be seen."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.filters import SearchFilter
+from rest_framework.test import APIClient
+
+from django_avp.exceptions import KeySetUnavailableError
+from django_avp.rest_framework.filters import PermittedFilterBackend
+from django_avp.runtime import runtime
+from tests.rest_framework import api
+from tests.rest_framework.support import Unreachable, rounds, send, told
+from tests.testapp.models import Photo
+
+TITLE = {"title": "new"}
+
+
+@pytest.mark.parametrize(("sub", "seen"), [("ann", 30), ("bob", 15)])
+def test_rows_and_count_are_those_that_may_be_seen(make_api, photos, sub, seen):
+    """In at most two rounds with the gate and the field, and in no more queries than the list by itself."""
+    client = make_api(sub)
+    with CaptureQueriesContext(connection) as plain:
+        client.get("/api/photos/")
+    with CaptureQueriesContext(connection) as filtered:
+        response = client.get("/api/visible/")
+
+    assert response.json()["count"] == len(told(response)) == seen
+    assert all(may["ViewPhoto"] for may in told(response).values())
+    assert rounds(response) == [1, 90]
+    assert len(filtered) <= len(plain)
+
+
+def test_pages_follow(make_api, photos, user):
+    """The second page begins where the first one ends."""
+    for number in range(30):
+        Photo.objects.create(title=f"more {number}", is_public=True)
+    first, second = (told(make_api("bob").get(f"/api/visible/?page={page}")) for page in (1, 2))
+    assert (len(first), len(second)) == (30, 15)
+    assert not set(first) & set(second)
+
+
+def test_what_is_hidden_is_404_and_what_is_refused_is_403(make_api, photo):
+    """By its address, in one round with gate and field; written to or not."""
+    public = Photo.objects.create(title="public", is_public=True)
+    for method in ("get", "put", "delete"):
+        hidden = send(make_api("bob"), method, f"/api/visible/{photo.pk}/", TITLE if method == "put" else None)
+        assert (hidden.status_code, len(rounds(hidden))) == (404, 1)
+        refused = send(make_api("bob"), method, f"/api/visible/{public.pk}/", TITLE if method == "put" else None)
+        assert refused.status_code == (200 if method == "get" else 403)
+        assert len(rounds(refused)) == 1
+    assert make_api("ann").get(f"/api/visible/{photo.pk}/").status_code == 200
+    assert make_api("ann").get("/api/visible/nothing/").status_code == 404
+    assert APIClient().get(f"/api/visible/{photo.pk}/").status_code == 401
+
+
+def test_it_works_beside_other_filters(request_of, photos):
+    """What they leave is decided, and what it leaves can be filtered further."""
+    view = type("View", (api.PhotoList,), {"filter_backends": (SearchFilter, PermittedFilterBackend)})
+    view.search_fields = ("title",)
+    request = request_of("bob")
+    request.GET = {"search": "photo 1"}
+    response = view.as_view()(request)
+    titles = {row["title"] for row in response.data}
+    assert titles == {f"photo {number}" for number in (10, 12, 14, 16, 18)}
+    assert request.avp.rounds[-1].checks == 12
+
+    mine = view(request=request, kwargs={}, format_kwarg=None)
+    rows = PermittedFilterBackend().filter_queryset(request, Photo.objects.all(), mine)
+    assert rows.filter(title="photo 3").count() == 0
+    assert rows.filter(title="photo 4").count() == rows.exclude(title="photo 4").count() - 13 == 1
+
+
+def test_by_itself_it_shows_nobody_nothing(request_of, photos):
+    """A view without the gate lists what may be seen, and that is nothing for who is not identified."""
+    view = type("View", (api.PhotoList,), {"filter_backends": (PermittedFilterBackend,), "permission_classes": ()})
+    assert view.as_view()(request_of(None)).data == []
+    assert len(view.as_view()(request_of("bob")).data) == 15
+
+
+def test_what_is_not_decided_is_503(request_of, photos):
+    """Not an empty list, which would be believed; neither without an engine nor without keys."""
+    view = type("View", (api.PhotoList,), {"filter_backends": (PermittedFilterBackend,), "permission_classes": ()})
+    with runtime.use_engine(Unreachable()):
+        assert view.as_view()(request_of("bob")).status_code == 503
+    fault = KeySetUnavailableError("unreachable", "The key set cannot be fetched.")
+    view.authentication_classes = ()
+    assert view.as_view()(request_of(None, fault=fault)).status_code == 503
+
+
+def test_its_action_may_be_named(request_of, photos):
+    """Rows that may be edited, say."""
+    view = type("View", (api.PhotoList,), {"filter_backends": (PermittedFilterBackend,)})
+    view.avp_permitted_action = "EditPhoto"
+    assert view.as_view()(request_of("bob")).data == []
+    assert len(view.as_view()(request_of("ann")).data) == 30
+
+
+def test_a_view_that_does_not_say_which_is_told(request_of):
+    """Nothing is derived from a view that names no model."""
+    view = type("View", (api.PhotoList,), {"filter_backends": (PermittedFilterBackend,), "permission_classes": ()})
+    view.queryset = view.serializer_class = None
+    view.get_queryset = lambda self: Photo.objects.all()
+    with pytest.raises(ImproperlyConfigured, match="avp_permitted_action"):
+        view.as_view()(request_of("ann"))
+
+
+def test_more_rows_than_it_decides_about_are_told(request_of, photos):
+    """Never a part of the list for the whole."""
+    few = type("Few", (PermittedFilterBackend,), {"max_rows": 29})
+    view = type("View", (api.PhotoList,), {"filter_backends": (few,)})
+    with pytest.raises(ImproperlyConfigured, match="lists more than 29 rows"):
+        view.as_view()(request_of("ann"))
+    few.max_rows = 30
+    assert len(view.as_view()(request_of("ann")).data) == 30
