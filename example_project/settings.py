@@ -31,6 +31,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_avp",
     "example_project.photos",
     "example_project.signin",
@@ -86,6 +89,25 @@ LOGIN_URL = "signin:choose"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_CONTENT_TYPE_NOSNIFF = True
+
+# --- The API: authenticated, gated and described like the pages -------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["django_avp.rest_framework.authentication.CognitoAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["django_avp.rest_framework.permissions.ActionPermission"],
+    "EXCEPTION_HANDLER": "django_avp.rest_framework.views.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "django_avp.rest_framework.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+    "PAGE_SIZE": 30,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "PhotoFlash",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    # The page's scripts are this site's own files.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
 
 # --- Who: Amazon Cognito, or the development issuer in its place -----------------------------------------------------
 

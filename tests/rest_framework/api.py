@@ -74,7 +74,7 @@ class PhotoViewSet(Gated, viewsets.ModelViewSet):
     queryset = PHOTOS
     serializer_class = PhotoSerializer
     pagination_class = Pages
-    avp_actions = {"publish": "PublishPhoto"}  # noqa: RUF012
+    avp_actions = {"publish": "PublishPhoto"}
 
     fetched = 0
 
@@ -141,7 +141,7 @@ class PhotoDetail(Gated, generics.RetrieveUpdateDestroyAPIView):
 class Report(Gated, APIView):
     """A plain view, by method."""
 
-    avp_actions = {"GET": "ListPhotos", "POST": "CreatePhoto"}  # noqa: RUF012
+    avp_actions = {"GET": "ListPhotos", "POST": "CreatePhoto"}
 
     def get(self, request):
         """How many there are."""

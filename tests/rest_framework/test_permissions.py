@@ -175,7 +175,7 @@ def test_a_plain_view_asks_about_the_object_that_it_checks(request_of, photo):
     """``check_object_permissions`` asks the method's action about any object; 403 for who may not."""
 
     class Move(api.Gated, APIView):
-        avp_actions = {"POST": "EditPhoto"}  # noqa: RUF012
+        avp_actions = {"POST": "EditPhoto"}
 
         def avp_resource(self):
             return photo
@@ -197,7 +197,7 @@ def test_an_object_of_no_model_is_told(request_of):
     """What a view of something else gets is an error that names the cure."""
 
     class Other(api.Gated, generics.RetrieveAPIView):
-        avp_actions = {"retrieve": "ViewPhoto"}  # noqa: RUF012
+        avp_actions = {"retrieve": "ViewPhoto"}
 
         def get_object(self):
             return {"title": "a dict"}

@@ -34,7 +34,7 @@ class AlbumsMisspelt(serializers.Serializer):
 class Misspelt(api.PhotoViewSet):
     """Derives one action too many, names one wrongly, and forgets one."""
 
-    avp_actions = {"list": "ListPotos"}  # noqa: RUF012
+    avp_actions = {"list": "ListPotos"}
     serializer_class = AlbumsMisspelt
     queryset = api.AlbumViewSet.queryset
 
