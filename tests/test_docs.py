@@ -9,6 +9,7 @@ import os
 import pkgutil
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -37,7 +38,14 @@ SOURCE = "\n".join(path.read_text() for path in sorted(Path(django_avp.__file__)
 
 LANGUAGES = {"cedar", "cedarschema", "console", "django", "html", "http", "jinja", "json", "python", "text"}
 # Defaults that are derived from something else, in words.
-DERIVED = {"AVP_POLICIES", "AVP_USER_POOLS", "AVP_ISSUERS", "AVP_SERVER_TIMING", "AVP_CACHE_DENIED_TTL"}
+DERIVED = {
+    "AVP_POLICIES",
+    "AVP_USER_POOLS",
+    "AVP_ISSUERS",
+    "AVP_SERVER_TIMING",
+    "AVP_SHOW_POLICIES",
+    "AVP_CACHE_DENIED_TTL",
+}
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 
@@ -251,6 +259,7 @@ def test_derived_defaults_are_what_the_words_say(no_settings, tmp_path):
     for debug in (True, False):
         no_settings.DEBUG = debug
         assert conf.server_timing is debug
+        assert conf.show_policies is debug
     no_settings.AVP_CACHE_TTL = 7
     assert conf.cache_denied_ttl == 7
 
@@ -395,16 +404,16 @@ def section(page, heading):
 
 
 class Start:
-    """The project of the five-minute start, typed as the README says, and what its commands print."""
+    """A project, typed as a section of a page says, and what its commands print."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, page, heading):
         self.directory = directory
         self.outputs = []
-        """Pairs of what the README shows and what was printed."""
+        """Pairs of what the page shows and what was printed."""
         self.requests = []
         self._token = ""
-        text = section(README, "Five-minute start")
-        for block in blocks(README):
+        text = section(page, heading)
+        for block in blocks(page):
             if block.text in text:
                 self._follow(block)
         responses = self.python("-c", CLIENT, input=json.dumps([request for request, _, _ in self.requests]))
@@ -445,7 +454,7 @@ class Start:
     def _subprocess(self, command, input=None):
         environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
         environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
-        process = subprocess.run(  # noqa: S603 - the commands are the README's
+        process = subprocess.run(  # noqa: S603 - the commands are the documentation's
             command, cwd=self.directory, env=environment, input=input, capture_output=True, text=True, check=False
         )
         assert process.returncode == 0, (command, process.stdout, process.stderr)
@@ -460,7 +469,10 @@ django.setup()
 from django.test import Client
 client, printed = Client(SERVER_NAME="127.0.0.1"), []
 for request in json.load(sys.stdin):
-    response = getattr(client, request["method"])(request["path"], request["data"], headers=request["headers"])
+    given = {"headers": request["headers"]}
+    if request["method"] == "patch":
+        given |= {"content_type": "application/json"}
+    response = getattr(client, request["method"])(request["path"], request["data"], **given)
     head = "".join(f"{name}: {value}\\n" for name, value in response.headers.items())
     printed.append(head if request["method"] == "head" else response.content.decode())
 print(json.dumps(printed))
@@ -482,23 +494,38 @@ def _request(curl):
         if option == "-H":
             name, _, text = value.partition(": ")
             request["headers"][name] = text
+        elif option == "-X":
+            request["method"] = value.lower()
         else:
             assert option == "-d"
-            request["method"], request["data"] = "post", dict([value.split("=", 1)])
+            request["data"] = dict([value.split("=", 1)])
+            request["method"] = request["method"].replace("get", "post")
     return request | {"path": words[0].partition(":8000")[2]}
 
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     """The project, made once."""
-    return Start(tmp_path_factory.mktemp("start"))
+    return Start(tmp_path_factory.mktemp("start"), README, "Five-minute start")
+
+
+def assert_printed(project):
+    for shown, printed in project.outputs:
+        assert re.sub(r"dur=\d+\.\d", "dur=…", printed) == re.sub(r"dur=\d+\.\d", "dur=…", shown)
 
 
 def test_the_start_prints_what_the_readme_shows(start):
     """Each command of the five-minute start runs, and prints what stands below it."""
     assert len(start.requests) == 5
-    for shown, printed in start.outputs:
-        assert re.sub(r"dur=\d+\.\d", "dur=…", printed) == re.sub(r"dur=\d+\.\d", "dur=…", shown)
+    assert_printed(start)
+
+
+def test_the_api_prints_what_its_page_shows(start, tmp_path):
+    """The API goes on where the start ends, and each of its commands prints what stands below it."""
+    shutil.copytree(start.directory, tmp_path / "api")
+    api = Start(tmp_path / "api", DOCS / "drf.md", "Five minutes to an API")
+    assert len(api.requests) == 6
+    assert_printed(api)
 
 
 def test_the_first_screen_is_a_part_of_the_start():
