@@ -7,12 +7,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework import serializers
+from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
+from rest_framework.views import APIView
 
 from django_avp.cedar import Decision, Verdict
 from django_avp.rest_framework.fields import PermittedActionsField
 from django_avp.runtime import runtime
-from tests.rest_framework.api import PHOTOS, AlbumSerializer, PhotoDetail, PhotoSerializer
+from tests.rest_framework.api import PHOTOS, AlbumSerializer, Gated, PhotoDetail, PhotoSerializer
 from tests.rest_framework.support import Unreachable, rounds, told
 from tests.testapp.models import Album, Comment, Photo
 
@@ -231,3 +233,21 @@ def test_it_is_never_written(make_api, photo):
         f"/api/photos/{photo.pk}/", {"title": "t", "may": {"EditPhoto": False}}, format="json"
     )
     assert response.json()["may"]["EditPhoto"] is True
+
+
+def test_a_view_without_serializers_has_nothing_to_tell(request_of, photo):
+    """A plain view with an object of its own: its gate is all that is asked."""
+
+    class Plain(Gated, APIView):
+        avp_actions = {"GET": "ViewPhoto"}
+        lookup_field, lookup_url_kwarg = "pk", None
+
+        def get_object(self):
+            return photo
+
+        def get(self, request, pk):
+            return Response(self.get_object().title)
+
+    request = request_of("ann")
+    assert Plain.as_view()(request, pk=photo.pk).data == "dawn"
+    assert [round_.checks for round_ in request.avp.rounds] == [1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from django.core import checks
 from django.urls import path
@@ -119,3 +121,13 @@ def test_an_api_alone_needs_no_middleware(site):
     assert any(message.id == "django_avp.E010" for message in checks.run_checks())
     site.REST_FRAMEWORK = {**site.REST_FRAMEWORK, "DEFAULT_AUTHENTICATION_CLASSES": [AUTHENTICATION]}
     assert not any(message.id == "django_avp.E010" for message in checks.run_checks())
+
+
+def test_extensions_are_left_out_where_drf_spectacular_is_not_installed(site, monkeypatch):
+    """The app starts without what nobody asked for."""
+    module = "django_avp.rest_framework.openapi"
+    monkeypatch.delitem(sys.modules, module)
+
+    site.INSTALLED_APPS = [name for name in site.INSTALLED_APPS if name != "drf_spectacular"]
+
+    assert module not in sys.modules
