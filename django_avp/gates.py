@@ -133,7 +133,7 @@ class Gate:
 
 def _field(model: type[models.Model], keyword: str) -> str:
     """The field that a URL keyword names: ``album_slug`` is an album's slug, unless it has such a field."""
-    is_field = any(field.name == keyword for field in model._meta.get_fields())
+    is_field = any(keyword in (field.name, getattr(field, "attname", "")) for field in model._meta.get_fields())
     return keyword if is_field else keyword.removeprefix(f"{model._meta.model_name}_")
 
 

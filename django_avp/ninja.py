@@ -14,8 +14,9 @@ from ninja.decorators import decorate_view
 from ninja.errors import AuthenticationError, HttpError
 from ninja.security.http import HttpAuthBase
 
+from django_avp.decorators import action_required as view_action_required
 from django_avp.exceptions import AuthorizationUnavailable, AvpError
-from django_avp.gates import Gate, authorization_of, is_identified
+from django_avp.gates import authorization_of, is_identified
 from django_avp.responses import UNAVAILABLE, UNIDENTIFIED, answer_as_json, challenge
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def action_required(
     The gate is passed before the operation's parameters are looked at. The arguments are those of
     :func:`django_avp.decorators.action_required`; a callable resource gets the parameters of the path.
     """
-    gate = Gate(action, resource, tuple(also), raise_404)
-    return decorate_view(lambda run: _gated(run, gate))
+    gate = view_action_required(action, resource=resource, also=also, raise_404=raise_404)
+    return decorate_view(lambda run: _answered(gate(run), run))
 
 
 def add_exception_handlers(api: NinjaAPI) -> None:
@@ -91,30 +92,24 @@ def add_exception_handlers(api: NinjaAPI) -> None:
     api.add_exception_handler(AuthenticationError, ask_for_a_token)
 
 
-def _gated(run: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
-    """What an operation does with a request, behind a gate."""
+def _answered(gated: Callable[..., Any], run: Callable[..., Any]) -> Callable[..., Any]:
+    """What an operation does with a request behind its gate, with an answer where the gate raises."""
 
     @wraps(run)
-    def gated(request: HttpRequest, **kwargs: Any) -> Any:
-        authorization = authorization_of(request)
+    def answered(request: HttpRequest, **kwargs: Any) -> Any:
         try:
-            gate.admit(authorization)
-            gate.require(authorization, gate.find(request, kwargs))
+            return gated(request, **kwargs)
         except (AvpError, Http404) as error:
             return _failed(run, request, error)
-        return run(request, **kwargs)
 
     @wraps(run)
-    async def agated(request: HttpRequest, **kwargs: Any) -> Any:
-        authorization = authorization_of(request)
+    async def aanswered(request: HttpRequest, **kwargs: Any) -> Any:
         try:
-            gate.admit(authorization)
-            await gate.arequire(authorization, await gate.afind(request, kwargs))
+            return await gated(request, **kwargs)
         except (AvpError, Http404) as error:
             return _failed(run, request, error)
-        return await run(request, **kwargs)
 
-    return agated if iscoroutinefunction(run) else gated
+    return aanswered if iscoroutinefunction(run) else answered
 
 
 def _failed(run: Callable[..., Any], request: HttpRequest, error: Exception) -> HttpResponse:

@@ -37,9 +37,8 @@ LAYERS = [
         "receivers",
         "http",
         "rest_framework",
-        "ninja",
     },
-    {"usage"},
+    {"usage", "ninja"},
     {"checks", "management"},
     {"apps"},
 ]

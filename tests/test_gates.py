@@ -11,11 +11,12 @@ from django.views.generic import CreateView, DetailView, TemplateView
 
 from django_avp.authorization import Authorization
 from django_avp.decorators import action_required
+from django_avp.gates import Gate
 from django_avp.identity import Identity
 from django_avp.mixins import ActionRequiredMixin
 from django_avp.runtime import runtime
 from tests.site_engines import BrokenEngine
-from tests.testapp.models import Photo
+from tests.testapp.models import Album, Photo
 
 pytestmark = pytest.mark.django_db
 
@@ -260,3 +261,13 @@ def test_a_page_and_its_list_share_a_round(make_client, photo):
 
     assert response.content.decode().strip() == f"{photo.pk}:ved;"
     assert [round_.checks for round_ in response.wsgi_request.avp.rounds] == [4]
+
+
+@pytest.mark.parametrize("keyword", ["pk", "album_pk", "title", "album_title", "parent_id"])
+def test_a_keyword_may_begin_with_the_model(keyword, db, rf):
+    """As nested routes have it, unless the model has such a column itself."""
+    parent = Album.objects.create(title="root")
+    album = Album.objects.create(title="roof", parent=parent)
+    value = {"pk": album.pk, "title": "roof", "parent_id": parent.pk}[keyword.removeprefix("album_")]
+
+    assert Gate("ViewAlbum", (Album, keyword)).find(rf.get("/"), {keyword: value}) == album

@@ -99,8 +99,8 @@ def is_about_an_object(view: Any, method: str) -> bool:
     name = route_name(view, method)
     if name in _DERIVED:
         return name in _OF_OBJECTS
-    if not hasattr(view, "get_object"):
-        return False
+    if not (hasattr(view, "get_object") and hasattr(view, "lookup_field")):
+        return False  # a plain view may have a method of that name, which takes what it likes
     detail: bool | None = getattr(view, "detail", None)
     return (view.lookup_url_kwarg or view.lookup_field) in view.kwargs if detail is None else detail
 

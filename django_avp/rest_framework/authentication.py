@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
-from django_avp.exceptions import KeySetUnavailableError
+from django_avp.exceptions import AuthorizationUnavailable, KeySetUnavailableError
+from django_avp.gates import authorization_of, is_identified
 from django_avp.headers import add_headers
 from django_avp.identification import identify, is_left_to_others
 from django_avp.responses import challenge
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from django_avp.authorization import Authorization
     from django_avp.identity import Identity
 
-__all__ = ["CognitoAuthentication"]
+__all__ = ["CognitoAuthentication", "identified"]
 
 
 class CognitoAuthentication(BaseAuthentication):
@@ -59,6 +60,20 @@ class CognitoAuthentication(BaseAuthentication):
         return challenge(authorization.fault if authorization is not None else None)
 
 
+def identified(request: Request) -> Authorization | None:
+    """The request's authorization, if there is somebody to ask about.
+
+    Raises:
+        AuthorizationUnavailableError: the token cannot be verified now; 503.
+        ImproperlyConfigured: neither the middleware nor ``CognitoAuthentication`` has identified the request.
+    """
+    authorization = authorization_of(request)
+    try:
+        return authorization if is_identified(authorization) else None
+    except AuthorizationUnavailable as error:
+        raise AuthorizationUnavailableError(error) from error
+
+
 def _identify(request: Request) -> Authorization:
     authorization = identify(request._request)
     view = (request.parser_context or {}).get("view")
@@ -72,5 +87,10 @@ def _identify(request: Request) -> Authorization:
 
         view.finalize_response = finalize_response
     if authorization.identity is not None and authorization.identity.is_ambient:
-        SessionAuthentication().enforce_csrf(request)
+        try:
+            SessionAuthentication().enforce_csrf(request)
+        except PermissionDenied:
+            # Whoever goes on all the same is nobody.
+            authorization.close()
+            raise
     return authorization

@@ -17,6 +17,7 @@ from django_avp.planning import leave_to_rendering
 
 if TYPE_CHECKING:
     from django_avp.authorization import Authorization
+    from django_avp.cedar import Check
 
 __all__ = ["PermittedActionsField", "collect_object", "collect_rows", "declared_actions"]
 
@@ -54,20 +55,16 @@ class PermittedActionsField(serializers.Field):  # type: ignore[type-arg]
             ValueError: the object is not saved.
         """
         authorization = self._authorization()
-        is_planned = self._collect(authorization, instance)
-        if not is_planned:
-            place = f"{type(self.parent).__name__}.{self.field_name}"
-            logger.warning("avp.unplanned_check", extra={"action": ", ".join(self.actions), "field": place})
-        checks = {action: authorization.check(action, instance) for action in self.actions}
+        checks, is_planned = self._plan(authorization, instance)
         return {
             action: check is not None and bool(authorization.answer(check, is_planned=is_planned))
-            for action, check in checks.items()
+            for action, check in zip(self.actions, checks, strict=True)
         }
 
     async def ato_representation(self, instance: Any) -> dict[str, bool]:
         """The same as :meth:`to_representation`, for serializers that await their fields."""
         authorization = self._authorization()
-        await sync_to_async(self._collect)(authorization, instance)
+        await sync_to_async(self._plan)(authorization, instance)
         await authorization.adecide()
         return await sync_to_async(self.to_representation)(instance)
 
@@ -84,19 +81,22 @@ class PermittedActionsField(serializers.Field):  # type: ignore[type-arg]
             )
         return authorization_of(request)
 
-    def _collect(self, authorization: Authorization, instance: Any) -> bool:
-        """Add to the next round what the response will tell, unless it was added; whether it could be foreseen."""
+    def _plan(self, authorization: Authorization, instance: Any) -> tuple[list[Check | None], bool]:
+        """The checks about an object, which now are decided or in the next round, and whether that was foreseen.
+
+        The first that is not brings along all that the response will tell.
+        """
+        checks = [authorization.check(action, instance) for action in self.actions]
         root: Any = self.root
-        if not self._is_expected(authorization, instance) and not hasattr(root, _PLANNED):
+        if not _are_expected(checks, authorization) and not hasattr(root, _PLANNED):
             setattr(root, _PLANNED, True)
             collect_rows(root, _rows(root), authorization)
-        is_planned = self._is_expected(authorization, instance)
-        authorization.collect(self.actions, instance)
-        return is_planned
-
-    def _is_expected(self, authorization: Authorization, instance: Any) -> bool:
-        checks = [authorization.check(action, instance) for action in self.actions]
-        return all(check is None or authorization.expects(check) for check in checks)
+        is_planned = _are_expected(checks, authorization)
+        if not is_planned:
+            place = f"{type(self.parent).__name__}.{self.field_name}"
+            logger.warning("avp.unplanned_check", extra={"action": ", ".join(self.actions), "field": place})
+            authorization.collect(self.actions, instance)
+        return checks, is_planned
 
 
 def collect_object(view: Any, instance: models.Model, authorization: Authorization) -> None:
@@ -130,6 +130,10 @@ def declared_actions(serializer_class: Any) -> Iterator[tuple[str, str]]:
             yield from ((name, action) for action in field.actions)
         else:
             yield from ((f"{name}.{inner}", action) for inner, action in declared_actions(field))
+
+
+def _are_expected(checks: Iterable[Check | None], authorization: Authorization) -> bool:
+    return all(check is None or authorization.expects(check) for check in checks)
 
 
 def _asking_fields(serializer: Any) -> list[Any]:

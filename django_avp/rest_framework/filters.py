@@ -8,9 +8,9 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from rest_framework.filters import BaseFilterBackend
 
 from django_avp.cedar import Cause
-from django_avp.exceptions import AuthorizationUnavailable
-from django_avp.gates import authorization_of, is_identified, place_of
+from django_avp.gates import place_of
 from django_avp.rest_framework.actions import is_about_an_object, needed_actions, viewing_action
+from django_avp.rest_framework.authentication import identified
 from django_avp.rest_framework.exceptions import AuthorizationUnavailableError
 from django_avp.rest_framework.fields import collect_rows
 
@@ -43,12 +43,9 @@ class PermittedFilterBackend(BaseFilterBackend):
             AuthorizationUnavailableError: it could not be decided; 503.
             ImproperlyConfigured: there are more than ``max_rows`` rows, or it is not known which action they need.
         """
-        authorization = authorization_of(request)
-        try:
-            if not is_identified(authorization):
-                return queryset.none()
-        except AuthorizationUnavailable as error:
-            raise AuthorizationUnavailableError(error) from error
+        authorization = identified(request)
+        if authorization is None:
+            return queryset.none()
         rows = self._candidates(request, queryset, view)
         permitted = self._permitted(request, rows, view, authorization)
         queryset = queryset.filter(pk__in=[row.pk for row in permitted])
@@ -59,13 +56,13 @@ class PermittedFilterBackend(BaseFilterBackend):
 
     def _candidates(self, request: Request, queryset: QuerySet[Any], view: Any) -> list[Any]:
         keyword = view.lookup_url_kwarg or view.lookup_field
-        try:
-            if is_about_an_object(view, str(request.method)) and keyword in view.kwargs:
+        if is_about_an_object(view, str(request.method)) and keyword in view.kwargs:
+            try:
                 queryset = queryset.filter(**{view.lookup_field: view.kwargs[keyword]})
-            rows = list(queryset[: self.max_rows + 1])
-        except (TypeError, ValueError, ValidationError):
-            # Not a key at all, which the view will answer with 404.
-            return []
+            except (TypeError, ValueError, ValidationError):
+                # Not a key at all, which the view will answer with 404.
+                return []
+        rows = list(queryset[: self.max_rows + 1])
         if len(rows) > self.max_rows:
             raise ImproperlyConfigured(
                 f"{place_of(type(view))} lists more than {self.max_rows} rows, and PermittedFilterBackend decides "

@@ -13,9 +13,10 @@ from rest_framework.renderers import BrowsableAPIRenderer
 
 from django_avp.cedar import Cause
 from django_avp.exceptions import ActionDenied, AuthorizationUnavailable
-from django_avp.gates import authorization_of, is_identified, place_of
+from django_avp.gates import place_of
 from django_avp.responses import UNIDENTIFIED, denial
 from django_avp.rest_framework.actions import is_about_an_object, needed_actions, route_name, routed_actions
+from django_avp.rest_framework.authentication import identified
 from django_avp.rest_framework.exceptions import AuthorizationUnavailableError, unidentified
 from django_avp.rest_framework.fields import collect_object, declared_actions
 from django_avp.rest_framework.resources import resource_of
@@ -77,7 +78,8 @@ class ActionPermission(BasePermission):
         Raises what :meth:`has_permission` raises.
         """
         method = str(request.method)
-        if hasattr(view, "response") and not is_about_an_object(view, method):
+        is_answered = hasattr(getattr(view, "response", None), "renderer_context")
+        if is_answered and not is_about_an_object(view, method):
             # The browsable API asks about its form for another row, and names the row that was just made.
             return self.has_permission(request, view)
         return self._decide(_admitted(request), [(action, obj) for _, action in _needed(view, method)])
@@ -117,12 +119,9 @@ class ActionPermission(BasePermission):
 
 def _admitted(request: Request) -> Authorization:
     """The request's authorization, if there is somebody to ask about, before anything is fetched (rule D2)."""
-    authorization = authorization_of(request)
-    try:
-        if is_identified(authorization):
-            return authorization
-    except AuthorizationUnavailable as error:
-        raise AuthorizationUnavailableError(error) from error
+    authorization = identified(request)
+    if authorization is not None:
+        return authorization
     if request.successful_authenticator:
         # Signed in by other means, which no policy knows.
         raise PermissionDenied(UNIDENTIFIED, UNIDENTIFIED["code"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 from rest_framework.filters import SearchFilter
 from rest_framework.test import APIClient
@@ -89,6 +89,19 @@ def test_what_is_not_decided_is_503(request_of, photos):
     fault = KeySetUnavailableError("unreachable", "The key set cannot be fetched.")
     view.authentication_classes = ()
     assert view.as_view()(request_of(None, fault=fault)).status_code == 503
+
+
+def test_what_is_wrong_with_a_queryset_is_not_an_empty_list(request_of, photos):
+    """An error of the project's code is seen."""
+
+    class Broken(models.IntegerField):
+        def from_db_value(self, value, expression, connection):
+            raise ValueError("broken")
+
+    view = type("View", (api.PhotoList,), {"filter_backends": (PermittedFilterBackend,)})
+    view.queryset = view.queryset.annotate(odd=models.ExpressionWrapper(models.F("likes"), output_field=Broken()))
+    with pytest.raises(ValueError, match="broken"):
+        view.as_view()(request_of("ann"))
 
 
 def test_its_action_may_be_named(request_of, photos):

@@ -193,6 +193,39 @@ def test_a_plain_view_asks_about_the_object_that_it_checks(request_of, photo):
     assert statuses == {("ann", "dawn"): 200, ("ann", "not mine"): 403, ("bob", "dawn"): 403, ("bob", "not mine"): 403}
 
 
+def test_a_plain_view_may_have_a_get_object_of_its_own(request_of, photo):
+    """It is no generic view's: it takes arguments, and its object is asked about where the view says so."""
+
+    class Detail(api.Gated, APIView):
+        avp_actions = {"GET": "ViewPhoto"}
+        avp_resource = (Photo, "pk")
+
+        def get_object(self, pk):
+            return Photo.objects.get(pk=pk)
+
+        def get(self, request, pk):
+            return Response(self.get_object(pk).title)
+
+    assert Detail.as_view()(request_of("ann"), pk=photo.pk).data == "dawn"
+    assert Detail.as_view()(request_of("bob"), pk=photo.pk).status_code == 403
+
+
+def test_an_object_is_asked_about_whatever_a_view_calls_its_attributes(request_of, photo):
+    """``response`` is REST framework's once there is one, and the view's own until then."""
+
+    class Merge(api.PhotoList):
+        response = "pending"
+        avp_actions = {"create": "ListPhotos"}
+
+        def create(self, request, pk):
+            self.response = Response("not yet")
+            self.check_object_permissions(request, photo)
+            return Response("merged")
+
+    for sub in ("ann", "bob"):
+        assert Merge.as_view()(request_of(sub, "post"), pk=photo.pk).status_code == 403
+
+
 def test_an_object_of_no_model_is_told(request_of):
     """What a view of something else gets is an error that names the cure."""
 
