@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, 
 from contextlib import contextmanager
 from threading import RLock
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
+from django.db.models import QuerySet
 from django.utils.asyncio import async_unsafe
 
 from django_avp.cedar import INACTIVE, INVALID, UNAVAILABLE, UNIDENTIFIED, Cause, Check, Decision, EntityUid
@@ -19,8 +20,17 @@ from django_avp.conf import conf
 from django_avp.engines.base import Batch, Engine, is_in_process, policies_of, schema_of
 from django_avp.entities import registry
 from django_avp.entities.world import MAX_ANCESTORS, Worlds
-from django_avp.exceptions import ActionDenied, AuthorizationUnavailable, AvpError, KeySetUnavailableError, TokenError
+from django_avp.exceptions import (
+    ActionDenied,
+    AuthorizationUnavailable,
+    AvpError,
+    KeySetUnavailableError,
+    TokenError,
+    UntranslatablePolicyError,
+)
+from django_avp.filtering import Filter, any_of
 from django_avp.identity import Identity
+from django_avp.lists import List
 from django_avp.questions import Action, Questions, Resource
 from django_avp.references import EVERYTHING
 from django_avp.rounds import Round, fitting, unavailable, write_audit
@@ -39,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Authorization", "Resource"]
 
 logger = logging.getLogger("django_avp")
+
+Row = TypeVar("Row", bound=models.Model)
 
 
 class Answer(Awaitable[Decision]):
@@ -170,6 +182,93 @@ class Authorization:
     ) -> Decision:
         """The same as :meth:`require`, to be awaited."""
         return self._enforce(await self.acan(action, resource, context), action, resource)
+
+    def permitted(
+        self,
+        action: Action,
+        queryset: QuerySet[Row],
+        context: Mapping[str, Any] | None = None,
+        *,
+        on_untranslatable: Literal["raise", "check"] = "raise",
+    ) -> QuerySet[Row]:
+        """The rows of a queryset that the policies permit an action on: those for which :meth:`can` would be true.
+
+        The policies become a condition of the query, so it is still lazy, and can be counted, sliced and filtered.
+
+        Args:
+            action: a Cedar action's id, ``"ViewPhoto"``.
+            queryset: rows of a registered model, not sliced yet.
+            context: as in :meth:`can`, the same for every row.
+            on_untranslatable: what to do about a policy that has no exact counterpart in SQL: raise, or decide one by
+                one about the rows, up to 1,000, that the rest of the policies leaves open.
+
+        Raises:
+            UntranslatablePolicyError: a policy has no exact counterpart in SQL, or too many rows would be checked.
+            AuthorizationUnavailable: the policies are not known now.
+            ImproperlyConfigured: the model is not registered.
+        """
+        if on_untranslatable not in ("raise", "check"):
+            raise ValueError(f'on_untranslatable is "raise" or "check", not {on_untranslatable!r}.')
+        registry.get(queryset.model)
+        asked = self._list(action, context)
+        if asked is None:
+            return queryset.none()
+        try:
+            return asked.permitted(queryset, self._worlds)
+        except (UntranslatablePolicyError, AuthorizationUnavailable) as refusal:
+            # Where another engine decides than the one that knows the policies, it may still be asked.
+            if on_untranslatable != "check":
+                raise
+            return self._checked(asked, queryset, context, refusal)
+
+    async def apermitted(
+        self,
+        action: Action,
+        queryset: QuerySet[Row],
+        context: Mapping[str, Any] | None = None,
+        *,
+        on_untranslatable: Literal["raise", "check"] = "raise",
+    ) -> QuerySet[Row]:
+        """The same as :meth:`permitted`, without blocking the event loop."""
+        ask = sync_to_async(self.permitted)
+        return await ask(action, queryset, context, on_untranslatable=on_untranslatable)
+
+    def _list(self, action: Action, context: Mapping[str, Any] | None) -> List | None:
+        """A question about rows; ``None`` if it is settled that none is permitted.
+
+        Raises:
+            AuthorizationUnavailable: nothing can be decided now.
+        """
+        self.mark_used()
+        settled, identity = self._settled(), self.identity or _anonymous()
+        if settled is UNAVAILABLE:
+            raise AuthorizationUnavailable("The key set that tells who asks is not available.")
+        if settled is not None or identity is None:
+            return None
+        uid = action_uid(action)
+        try:
+            text = self._questions.context(uid, context, self._load_context())
+        except Unholdable:
+            logger.error("avp.context_refused", extra={"action": str(action)})
+            return None
+        return List(identity, uid, text, self._questions.context_starts(text), self.store())
+
+    def _checked(
+        self,
+        asked: List,
+        queryset: QuerySet[Row],
+        context: Mapping[str, Any] | None,
+        refusal: AvpError,
+    ) -> QuerySet[Row]:
+        """The permitted rows, decided one by one where the policies that have a counterpart in SQL leave it open."""
+        bounds = asked.bounds(queryset, self._worlds)
+        rows = asked.open_rows(queryset, bounds, refusal)
+        self.collect(asked.action, rows, context)
+        decisions = [(row, self.can(asked.action, row, context)) for row in rows]
+        if any(decision.cause is Cause.UNAVAILABLE for _, decision in decisions):
+            raise AuthorizationUnavailable
+        decided = models.Q(pk__in=[row.pk for row, decision in decisions if decision])
+        return Filter(any_of([bounds[1].condition, decided]), queryset.model).of(queryset)
 
     def forget(self, resource: Resource = None) -> None:
         """Decide anew what is asked from now on, after a write.

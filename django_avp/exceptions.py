@@ -60,3 +60,20 @@ class ActionDenied(AvpError, PermissionDenied):
 
 class PolicyError(AvpError):
     """Raised when policies or a schema cannot be used; the message names file, line, cause and cure."""
+
+
+class UntranslatablePolicyError(AvpError):
+    """Raised when a list cannot be filtered in SQL, because a policy says what has no exact counterpart there.
+
+    Attributes:
+        policy_id: the policy; empty if it is not a policy that stands in the way, but what entities are declared to be.
+        construct: the expression, in Cedar's syntax.
+        cure: what to do about it.
+    """
+
+    def __init__(self, reason: str, *, cure: str, policy_id: str = "", construct: str = "") -> None:
+        where = f"Policy {policy_id!r}: `{construct}` cannot be compiled to SQL" if policy_id else "No list can be made"
+        super().__init__(f"{where}: {reason}. {cure}")
+        self.policy_id = policy_id
+        self.construct = construct
+        self.cure = cure

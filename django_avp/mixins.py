@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import classonlymethod
@@ -14,7 +15,7 @@ from django.views.generic import View
 from django.views.generic.detail import SingleObjectMixin
 from django.views.generic.edit import BaseCreateView
 
-from django_avp.authorization import Resource
+from django_avp.authorization import Authorization, Resource
 from django_avp.gates import Gate, authorization_of, declare, found_or_404
 from django_avp.planning import fetch_object, plan_view
 
@@ -26,10 +27,15 @@ class ActionRequiredMixin(View):
 
     Attributes:
         action_required: the Cedar action.
+        permitted_action: the Cedar action that each row of the view's queryset has to permit; empty for all rows.
+        on_untranslatable: what to do about a policy that has no exact counterpart in SQL: ``"check"`` decides about up
+            to 1,000 rows one by one, ``"raise"`` raises; see :meth:`.Authorization.permitted`.
         raise_404: whether a refusal looks as if there were nothing.
     """
 
     action_required: ClassVar[str] = ""
+    permitted_action: ClassVar[str] = ""
+    on_untranslatable: ClassVar[Literal["check", "raise"]] = "check"
     raise_404: ClassVar[bool] = False
 
     @classonlymethod
@@ -71,6 +77,7 @@ class ActionRequiredMixin(View):
         authorization = authorization_of(request)
         gate = self._gate()
         gate.admit(authorization)
+        self._filter_rows(authorization)
         resource = self.get_action_resource()
         self._collect(request)
         gate.require(authorization, resource)
@@ -80,6 +87,7 @@ class ActionRequiredMixin(View):
         authorization = authorization_of(request)
         gate = self._gate()
         gate.admit(authorization)
+        self._filter_rows(authorization)
         resource = await sync_to_async(self.get_action_resource)()
         await sync_to_async(self._collect)(request)
         await gate.arequire(authorization, resource)
@@ -92,6 +100,31 @@ class ActionRequiredMixin(View):
                 'action_required = "ViewPhoto".'
             )
         return Gate(self.action_required, raise_404=self.raise_404)
+
+    def _filter_rows(self, authorization: Authorization) -> None:
+        """Leave what ``permitted_action`` is permitted on of whatever ``get_queryset`` returns.
+
+        It is wrapped, not overridden: a view that writes its own, without ``super()``, is filtered, too.
+        """
+        if not self.permitted_action:
+            return
+        get_queryset: Callable[[], Any] | None = getattr(self, "get_queryset", None)
+        if get_queryset is None:
+            raise ImproperlyConfigured(
+                f"{type(self).__name__}.permitted_action filters a queryset, and the view has none. Remove it, or use "
+                "a ListView."
+            )
+
+        def get_permitted() -> Any:
+            queryset = get_queryset()
+            if not isinstance(queryset, QuerySet):
+                raise ImproperlyConfigured(
+                    f"{type(self).__name__}.permitted_action filters a queryset, and get_queryset() returned a "
+                    f"{type(queryset).__name__}."
+                )
+            return authorization.permitted(self.permitted_action, queryset, on_untranslatable=self.on_untranslatable)
+
+        vars(self)["get_queryset"] = get_permitted
 
     def _collect(self, request: HttpRequest) -> None:
         authorization = authorization_of(request)

@@ -16,6 +16,7 @@ from typing import Any
 
 import cedarpy
 
+from django_avp.cedar import unquote
 from django_avp.exceptions import PolicyError
 from django_avp.expressions import balanced, calls_unknown
 from django_avp.policy_files import (
@@ -30,11 +31,15 @@ from django_avp.policy_files import (
     read,
     statements,
 )
-from django_avp.references import References
+from django_avp.references import Mentions, References
 from django_avp.schema import Schema
 
-__all__ = ["Policies", "PolicyBuilder", "Statement", "fingerprint", "load", "load_schema", "statements"]
+__all__ = ["UNKNOWN", "Policies", "PolicyBuilder", "Statement", "fingerprint", "load", "load_schema", "statements"]
 
+UNKNOWN = "unknown"
+"""In place of the id of a policy that the message of its error does not tell."""
+
+_ERROR_PREFIX = "error while evaluating policy `"
 _FIRST_POLICY = "for policy `policy0`, "
 _EMPTY: Mapping[str, Any] = {"staticPolicies": {}, "templates": {}, "templateLinks": []}
 _TOO_DEEP = "nested too deeply for Cedar's JSON format. Split the policy into several."
@@ -48,7 +53,7 @@ _UNKNOWN_CALLED = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Policies:
     """Parsed policies, ready to evaluate.
 
@@ -58,6 +63,7 @@ class Policies:
         statements: where each policy, template and link comes from, by id.
         forbids: ids of the policies (links too) whose effect is ``forbid``.
         references: which references the policies follow (rule A1).
+        mentions: what the policies speak of.
         digest: tells these policies and this schema from any other.
         warnings: what cedarpy's validation against the schema found, as ``file:line: text``.
     """
@@ -67,8 +73,18 @@ class Policies:
     statements: Mapping[str, Statement]
     forbids: frozenset[str]
     references: References
+    mentions: Mentions = Mentions()
     digest: str = ""
     warnings: tuple[str, ...] = field(default=())
+
+    def erring(self, message: str) -> str:
+        """The id of the policy that an error of Cedar is about, and nothing else of its text (rule A8)."""
+        escaped = message.removeprefix(_ERROR_PREFIX).partition("`: ")[0]
+        try:
+            policy_id = unquote(f'"{escaped}"')
+        except ValueError:
+            return UNKNOWN
+        return policy_id if policy_id in self.statements else UNKNOWN
 
 
 def load(directories: Sequence[Path]) -> Policies:
@@ -181,6 +197,7 @@ class PolicyBuilder:
             statements=self.statements,
             forbids=frozenset(policy_id for policy_id, effect in effects.items() if effect == "forbid"),
             references=References.of(document),
+            mentions=Mentions.of(document),
             digest=_digest(document, schema),
         )
 

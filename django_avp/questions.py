@@ -52,11 +52,15 @@ class Questions:
             Unholdable: a context spells one of Cedar's JSON escapes (rule A6).
         """
         uid = action_uid(action)
-        return Check(uid, self.resource_uid(resource), self._context(uid, own, common))
+        return Check(uid, self.resource_uid(resource), self.context(uid, own, common))
 
     def starts(self, check: Check) -> tuple[Start, ...]:
         """The entities that the world of a check begins at: its resource, and those in its context."""
-        return ((check.resource, "resource", ()), *self._starts.get(check.context, ()))
+        return ((check.resource, "resource", ()), *self.context_starts(check.context))
+
+    def context_starts(self, context: str) -> tuple[Start, ...]:
+        """The entities that a context holds, which :meth:`context` has made."""
+        return self._starts.get(context, ())
 
     def resource_uid(self, resource: Resource) -> EntityUid:
         """The entity id of a resource, of which a snapshot is taken if it is an instance."""
@@ -71,7 +75,8 @@ class Questions:
         # The id it was first seen under: a form may have written another one onto the instance (rule A4).
         return self._worlds.see(registry.uid(resource), resource)
 
-    def _context(self, action: EntityUid, own: Mapping[str, Any] | None, common: Mapping[str, Any]) -> str:
+    def context(self, action: EntityUid, own: Mapping[str, Any] | None, common: Mapping[str, Any]) -> str:
+        """The context of a question as JSON text; see :meth:`check`."""
         if self._common is None:
             self._common = CheckContext.of(common)
         record, starts = self._common.record, self._common.starts

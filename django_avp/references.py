@@ -13,7 +13,7 @@ from typing import Any
 
 from django_avp.cedar import EntityUid
 
-__all__ = ["EVERYTHING", "Path", "References", "Root"]
+__all__ = ["EVERYTHING", "Mentions", "Path", "References", "Root"]
 
 Root = str | EntityUid
 Path = tuple[str, ...]
@@ -61,6 +61,36 @@ class References:
     def named_entities(self) -> tuple[EntityUid, ...]:
         """The entities that policies name and read."""
         return tuple(root for root in self.paths or () if isinstance(root, EntityUid))
+
+
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """What policies speak of anywhere, whether or not they follow it.
+
+    Attributes:
+        entities: the entities that they name, in their scopes, in conditions and in template links.
+        attributes: the names of attributes that they read or look for.
+    """
+
+    entities: frozenset[EntityUid] = frozenset()
+    attributes: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Mentions:
+        """Collect the mentions of a policy set in Cedar's JSON format."""
+        entities, attributes = set(), set()
+        stack: list[Any] = [document]
+        while stack:
+            item = stack.pop()
+            if isinstance(item, list):
+                stack.extend(item)
+            elif isinstance(item, Mapping):
+                if isinstance(item.get("type"), str) and isinstance(item.get("id"), str):
+                    entities.add(EntityUid(item["type"], item["id"]))
+                if isinstance(item.get("attr"), str):
+                    attributes.add(item["attr"])
+                stack.extend(item.values())
+        return cls(frozenset(entities), frozenset(attributes))
 
 
 EVERYTHING = References(None)

@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from django_avp.conf import conf
 from django_avp.engines.caching import CachingEngine
 from django_avp.engines.shared_cache import SharedCache
+from django_avp.filtering import Kept
 from django_avp.tokens.sources import TokenSource, build_sources
 from django_avp.tokens.verifier import TokenVerifier
 
@@ -24,7 +25,11 @@ __all__ = ["Runtime", "runtime"]
 
 
 class Runtime:
-    """Holds what a process has one of. A forked child builds its own: no connection is shared."""
+    """Holds what a process has one of. A forked child builds its own: no connection is shared.
+
+    Attributes:
+        kept: conditions of lists, by the policies that they were compiled from.
+    """
 
     def __init__(self) -> None:
         self.reset()
@@ -35,6 +40,8 @@ class Runtime:
         self._engine: Engine | None = None
         self._built: tuple[str, str | None] | None = None
         self._replaced: Engine | None = None
+        self._lists_engines: dict[str, Engine] = {}
+        self.kept = Kept()
         self._verifier: TokenVerifier | None = None
         self._sources: tuple[object, tuple[TokenSource, ...]] | None = None
 
@@ -52,6 +59,22 @@ class Runtime:
             if self._engine is None or self._built != wanted:
                 self._engine, self._built = _build_engine(*wanted), wanted
             return self._engine
+
+    @property
+    def lists_engine(self) -> Engine:
+        """The engine that knows the policies that lists are filtered by: the site's own, or the one that it names.
+
+        Raises:
+            ImproperlyConfigured: it cannot be imported.
+        """
+        engine = self.engine
+        path = getattr(engine, "lists_engine", "")
+        if not path:
+            return engine
+        with self._lock:
+            if path not in self._lists_engines:
+                self._lists_engines[path] = import_string(path)()
+            return self._lists_engines[path]
 
     @property
     def verifier(self) -> TokenVerifier:

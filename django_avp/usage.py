@@ -46,8 +46,9 @@ def view_uses() -> Iterator[Use]:
             named = (gate.action, *(item if isinstance(item, str) else item[0] for item in gate.also))
             yield from (Use(action, place) for action in named)
         view_class: Any = getattr(view, "view_class", object)
-        if issubclass(view_class, ActionRequiredMixin) and view_class.action_required:
-            yield Use(view_class.action_required, place)
+        if issubclass(view_class, ActionRequiredMixin):
+            named = (view_class.action_required, view_class.permitted_action)
+            yield from (Use(action, place) for action in named if action)
         yield from (Use(action, f"{place}.{route}") for route, action in _routes(view) if action is not None)
 
 

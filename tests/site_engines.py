@@ -32,3 +32,10 @@ class OddEngine(CedarEngine):
 
     def decide(self, batch):
         return self.answers
+
+
+class RemoteEngine(CountingEngine):
+    """Does not know the policies, and names an engine that does."""
+
+    lists_engine = "django_avp.engines.cedar.CedarEngine"
+    policies = None

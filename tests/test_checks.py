@@ -16,11 +16,11 @@ from django.views.decorators.cache import cache_page
 from django.views.generic import TemplateView
 
 from django_avp import entities
-from django_avp.checks import api, base, engine, policies, setup, usage
+from django_avp.checks import api, base, engine, lists, policies, setup, usage
 from django_avp.decorators import action_required
 from django_avp.mixins import ActionRequiredMixin
 from tests.testapp import views
-from tests.testapp.models import Note, Tag
+from tests.testapp.models import Note, Photo, Tag
 
 
 def found(prefix="django_avp."):
@@ -38,7 +38,7 @@ def test_the_test_site_has_no_problem():
 
 def test_ids_are_unique_and_in_order():
     """An id names one problem for ever."""
-    source = "".join(Path(module.__file__).read_text() for module in (base, setup, policies, usage, engine, api))
+    source = "".join(Path(module.__file__).read_text() for module in (base, setup, policies, usage, engine, api, lists))
     ids = re.findall(r'id="django_avp\.[EW](\d{3})"', source)
     first_uses = list(dict.fromkeys(ids))
 
@@ -379,3 +379,35 @@ def test_a_cache_that_remembers_nothing(settings):
 
 def clocked(request):
     return {"hour": timezone.now().hour}
+
+
+def test_attributes_that_no_list_can_be_filtered_by(settings, tmp_path):
+    """Where a policy reads them, or every entity has to have them."""
+    policies = Path(settings.AVP_POLICIES)
+    for file in policies.iterdir():
+        (tmp_path / file.name).write_text(file.read_text())
+    (tmp_path / "more.cedar").write_text("permit (principal, action, resource) when { resource has initial };")
+    settings.AVP_POLICIES = tmp_path
+    assert "'initial'" in found()["W036"].msg
+    assert "expression_initial" in found()["W036"].hint
+
+
+def test_expressions_that_are_none(monkeypatch):
+    """Of no attribute, or of columns that there are not."""
+    entity = type(entities.registry.get(Photo))
+    monkeypatch.setattr(entity, "expression_other", lambda self: models.F("title"), raising=False)
+    assert "attribute_other" in found()["E019"].msg
+    monkeypatch.undo()
+    monkeypatch.setattr(entity, "expression_initial", lambda self: models.F("nope") + 1, raising=False)
+    assert "expression_initial" in found()["E019"].msg
+
+
+def test_a_misspelt_permitted_action(settings):
+    """The rows of such a view would always be none."""
+
+    class Mine(ActionRequiredMixin, TemplateView):
+        action_required = "ListPhotos"
+        permitted_action = "ViewPhotoo"
+
+    settings.ROOT_URLCONF = Urls(Mine.as_view())
+    assert "ViewPhotoo" in found()["E025"].msg

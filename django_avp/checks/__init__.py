@@ -5,6 +5,6 @@ No network is used, and no file but the project's own policies and templates is 
 
 from __future__ import annotations
 
-from django_avp.checks import api, engine, policies, setup, usage
+from django_avp.checks import api, engine, lists, policies, setup, usage
 
-__all__ = ["api", "engine", "policies", "setup", "usage"]
+__all__ = ["api", "engine", "lists", "policies", "setup", "usage"]

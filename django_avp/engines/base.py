@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from django_avp.policies import Policies
     from django_avp.schema import Schema
 
-__all__ = ["Batch", "Decisions", "Engine", "PolicyEngine", "SchemaEngine", "is_in_process", "policies_of", "schema_of"]
+__all__ = [
+    "Batch",
+    "Decisions",
+    "Engine",
+    "PolicyEngine",
+    "SchemaEngine",
+    "accepts",
+    "is_in_process",
+    "policies_of",
+    "schema_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +119,13 @@ def schema_of(engine: Engine, store: str | None) -> Schema | None:
         return engine.schema(store)
     policies = policies_of(engine, store)
     return policies.schema if policies else None
+
+
+def accepts(engine: Engine, store: str | None, identity: Identity) -> bool:
+    """Whether an engine decides about an identity at all: a store's identity source may be another one (rule C10).
+
+    Raises:
+        AvpError: the engine cannot tell now.
+    """
+    check = getattr(engine, "accepts", None)
+    return check is None or bool(check(store, identity))

@@ -19,9 +19,10 @@ from django.utils.crypto import salted_hmac
 
 from django_avp.cedar import INVALID, UNAVAILABLE, Check, Decision, Entity, Verdict
 from django_avp.conf import conf
-from django_avp.engines.base import Batch, Decisions, Engine, policies_of, schema_of
+from django_avp.engines.base import Batch, Decisions, Engine, accepts, policies_of, schema_of
 from django_avp.engines.shared_cache import SharedCache
 from django_avp.exceptions import AvpError
+from django_avp.identity import Identity
 from django_avp.policies import Policies
 from django_avp.schema import Schema
 from django_avp.values import Unholdable
@@ -58,6 +59,15 @@ class CachingEngine:
     def schema(self, store: str | None) -> Schema | None:
         """The schema of a store, where the engine knows it."""
         return schema_of(self._engine, store)
+
+    def accepts(self, store: str | None, identity: Identity) -> bool:
+        """Whether the engine decides about an identity."""
+        return accepts(self._engine, store, identity)
+
+    @property
+    def lists_engine(self) -> str:
+        """The engine that lists are filtered with in place of this one."""
+        return str(getattr(self._engine, "lists_engine", ""))
 
     def decide(self, batch: Batch) -> Decisions:
         """Decide every check of the batch; see :class:`django_avp.engines.base.Engine`."""

@@ -14,19 +14,16 @@ from typing import Any
 import cedarpy
 from django.conf import settings
 
-from django_avp.cedar import INVALID, Cause, Check, Decision, Entity, EntityUid, Verdict, unquote
+from django_avp.cedar import INVALID, Cause, Check, Decision, Entity, EntityUid, Verdict
 from django_avp.conf import conf
 from django_avp.engines.base import Batch, Decisions
-from django_avp.policies import Policies, fingerprint, load
+from django_avp.policies import UNKNOWN, Policies, fingerprint, load
+from django_avp.schema import Schema
 from django_avp.values import Unholdable, to_json
 
-__all__ = ["CedarEngine", "evaluate"]
+__all__ = ["CedarEngine", "evaluate", "with_token"]
 
 logger = logging.getLogger("django_avp")
-
-_ERROR_PREFIX = "error while evaluating policy `"
-# In place of the id of a policy that the message of its error does not tell.
-_UNKNOWN = "unknown"
 
 
 class CedarEngine:
@@ -77,6 +74,15 @@ def evaluate(batch: Batch, policies: Policies) -> list[Decision]:
         logger.error("avp.entity_refused", extra={"principal_type": batch.identity.principal.type})
         return [INVALID] * len(batch.checks)
     return evaluation.decisions()
+
+
+def with_token(context: str, token: Mapping[str, Any], action: EntityUid, schema: Schema | None) -> str:
+    """A check's context, as JSON text, with the access token's claims as far as the schema declares them (rule A7)."""
+    if not token:
+        return context
+    claims = {"token": token}
+    declared = schema.actions[action].context.project(claims) if schema else claims
+    return to_json({**(json.loads(context) if context else {}), **declared})
 
 
 class _Evaluation:
@@ -156,14 +162,12 @@ class _Evaluation:
         return {**request, "context": context} if context else request
 
     def _context(self, check: Check) -> str:
-        """A check's context with the access token's claims, where the schema declares them (rule A7), as JSON text."""
+        """A check's context with the access token's claims, as JSON text."""
         if not self._token:
             return check.context
         key = (check.action, check.context)
         if key not in self._contexts:
-            claims: Mapping[str, Any] = {"token": self._token}
-            declared = self._schema.actions[check.action].context.project(claims) if self._schema else claims
-            self._contexts[key] = to_json({**(json.loads(check.context) if check.context else {}), **declared})
+            self._contexts[key] = with_token(check.context, self._token, check.action, self._schema)
         return self._contexts[key]
 
     # Answers
@@ -173,12 +177,12 @@ class _Evaluation:
             self._fault("avp.no_decision", check)
             return INVALID
         # In order, because Cedar's own order changes from one evaluation to the next.
-        errors = tuple(sorted(_policy_id(message, self._policies) for message in result.diagnostics.errors))
+        errors = tuple(sorted(self._policies.erring(message) for message in result.diagnostics.errors))
         self._errors.update(dict.fromkeys(errors))
         reasons = tuple(sorted(result.diagnostics.reasons))
         is_allowed = result.decision is cedarpy.Decision.Allow
         # A policy that cannot be told by its message may be a forbid.
-        forbids = tuple(error for error in errors if error in self._policies.forbids or error == _UNKNOWN)
+        forbids = tuple(error for error in errors if error in self._policies.forbids or error == UNKNOWN)
         if forbids and conf.on_policy_error != "ignore":
             return Decision(Verdict.FORBIDDEN, forbids if is_allowed else (*reasons, *forbids), errors)
         if is_allowed and errors and conf.on_policy_error == "any":
@@ -210,13 +214,3 @@ class _Evaluation:
             logger.error(event, extra={**extra, "causes": causes} if causes else extra)
         if self._errors:
             logger.warning("avp.policy_errors", extra={"policies": tuple(self._errors)})
-
-
-def _policy_id(message: str, policies: Policies) -> str:
-    """The policy that an error of Cedar is about, and nothing else of its text (rule A8)."""
-    escaped = message.removeprefix(_ERROR_PREFIX).partition("`: ")[0]
-    try:
-        policy_id = unquote(f'"{escaped}"')
-    except ValueError:
-        return _UNKNOWN
-    return policy_id if policy_id in policies.statements else _UNKNOWN

@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.core.exceptions import FieldDoesNotExist, FieldError, ImproperlyConfigured
 from django.db import models
+from django.db.models import ExpressionWrapper, F
 from django.db.models.constants import LOOKUP_SEP
 
 from django_avp.cedar import EntityUid, qualify
@@ -25,6 +26,7 @@ __all__ = ["ModelEntity", "Plan", "is_user"]
 ModelClass: TypeAlias = type[models.Model]  # in the class below, `type` is an entity type
 
 _METHOD = "attribute_"
+_EXPRESSION = "expression_"
 _HELD = (
     models.BooleanField,
     models.IntegerField,
@@ -54,7 +56,8 @@ class ModelEntity:
     Attributes:
         attributes: names of fields that are attributes, or ``{"cedarName": "orm__path"}``. A foreign key is a
             reference to an entity, a path over a relation to many is a Set, NULL is an absent attribute. A method
-            ``attribute_<name>(self, obj)`` computes one more.
+            ``attribute_<name>(self, obj)`` computes one more, and ``expression_<name>(self)`` gives the ORM expression
+            of the same value, so that lists can be filtered by it.
         parents: foreign keys and many-to-many fields that lead to the entities this one is ``in``.
         type: entity type without namespace; the model's name by default.
         id_field: field that is the entity's id; the primary key by default.
@@ -114,6 +117,41 @@ class ModelEntity:
         """Computed attributes and the methods that compute them."""
         return {name.removeprefix(_METHOD): name for name in dir(type(self)) if name.startswith(_METHOD)}
 
+    def expression(self, name: str) -> Column | Any | None:
+        """What a computed attribute is in the database: a column, or an ORM expression with its ``output_field``.
+
+        Returns:
+            ``None`` if no method ``expression_<name>`` tells.
+
+        Raises:
+            ImproperlyConfigured: the expression has no ``output_field``, or reads what there is not.
+        """
+        method = getattr(self, f"{_EXPRESSION}{name}", None)
+        expression = method() if method else None
+        if isinstance(expression, F):
+            # A column is an attribute like those of `attributes`, a reference or a Set among them.
+            return self._column(name, expression.name, f"{_EXPRESSION}{name}")  # type: ignore[attr-defined]
+        return None if expression is None else ExpressionWrapper(expression, self._field_of(name, expression))
+
+    def _field_of(self, name: str, expression: Any) -> Any:
+        try:
+            annotations = models.QuerySet(self.model).annotate(avp_attribute=expression).query.annotations
+            return annotations["avp_attribute"].output_field
+        except FieldError as error:
+            raise ImproperlyConfigured(
+                f"{_EXPRESSION}{name}: {error} Give it columns that there are, and an output_field."
+            ) from error
+
+    def is_opaque(self, name: str) -> bool:
+        """Whether an attribute is computed in Python alone, so that no list can be filtered by it."""
+        return name in self.computed and not hasattr(self, f"{_EXPRESSION}{name}")
+
+    def target(self, column: Column) -> ModelEntity | None:
+        """The definition of the entities that a reference names; ``None`` for principals and groups (rule A3)."""
+        if column.target in (None, conf.principal_type, conf.group_type):
+            return None
+        return self.registry.of_type(str(column.target))
+
     @property
     def plan(self) -> Plan:
         """The columns to read.
@@ -145,10 +183,15 @@ class ModelEntity:
         try:
             columns = self.columns
             _ = self.identifier
+            for name in self.computed:
+                self.expression(name)
         except ImproperlyConfigured as error:
             yield str(error)
             return
         yield from (problem for column in columns if (problem := _problem(column)))
+        expressions = {name.removeprefix(_EXPRESSION) for name in dir(type(self)) if name.startswith(_EXPRESSION)}
+        for name in sorted(expressions - self.computed.keys()):
+            yield f"expression_{name} is the expression of no attribute. Write a method attribute_{name}(self, obj)."
         for name in self.shapes.keys() - {column.name for column in columns}:
             yield f"shapes: {name!r} is not one of the attributes that are columns. Remove it, or add the attribute."
 

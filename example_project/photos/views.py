@@ -36,16 +36,25 @@ def all_albums() -> QuerySet[Album]:
 
 
 class Gallery(ActionRequiredMixin, ListView):  # type: ignore[type-arg]
-    """All photos, 30 a page: the gate, three questions about each photo and two about each album are one round."""
+    """The photos that may be seen, 30 a page: the policies are a part of the query, so that pages are full.
+
+    The gate, two questions about each photo and two about each album are one round.
+    """
 
     request: HttpRequest
     action_required = "ListPhotos"
+    permitted_action = "ViewPhoto"
     template_name = "photos/gallery.html"
     context_object_name = "photos"
     paginate_by = 30
 
+    @property
+    def words(self) -> str:
+        """What is searched for."""
+        return self.request.GET.get("q", "").replace("\0", "").strip()
+
     def get_queryset(self) -> QuerySet[Photo]:
-        return all_photos()
+        return all_photos().filter(title__icontains=self.words) if self.words else all_photos()
 
     @cached_property
     def albums(self) -> list[Album]:
@@ -57,10 +66,7 @@ class Gallery(ActionRequiredMixin, ListView):  # type: ignore[type-arg]
         return {"albums": self.albums}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context = super().get_context_data(**self.get_planning_context(), **kwargs)
-        # The template asks this as well, so it is decided already.
-        shown = sum(bool(self.request.avp.can("ViewPhoto", photo)) for photo in context["photos"])
-        return context | {"shown": shown, "hidden": len(context["photos"]) - shown}
+        return super().get_context_data(**self.get_planning_context(), **kwargs)
 
     @property
     def may_upload(self) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from django_avp.cedar import INVALID, UNAVAILABLE, Cause, Check, Entity, EntityUid, Verdict
 from django_avp.engines.base import Decisions, PolicyEngine
-from django_avp.engines.cedar import CedarEngine, _policy_id, evaluate
+from django_avp.engines.cedar import CedarEngine, evaluate
 from django_avp.exceptions import PolicyError
 from django_avp.identity import Identity
 from tests.engines.support import SCHEMA, action, batch, check, identity, parsed, photo, write
@@ -351,7 +351,7 @@ def test_b2_errors_of_links(tmp_path, settings):
 )
 def test_b2_a_policy_that_cannot_be_told(policies, message):
     """Where the message does not tell the policy, no other one is blamed, and none of the text is kept."""
-    assert _policy_id(message, policies) == "unknown"
+    assert policies.erring(message) == "unknown"
 
 
 def test_b2_unknown_policies_may_be_forbids(tmp_path, settings):

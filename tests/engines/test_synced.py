@@ -228,6 +228,9 @@ def test_c10_a_store_takes_the_tokens_of_its_own_pool_clients_and_types(
     assert engine.decide(asking(store, who()))[0] is INVALID
     assert "avp.identity_not_accepted" in [record.msg for record in caplog.records]
     assert engine.decide(asking(store, Identity.from_claims({"sub": "ann"})))[0]
+    # The same for lists, of which it decides nothing.
+    assert not engine.accepts(store, who())
+    assert engine.accepts(store, Identity.from_claims({"sub": "ann"}))
 
 
 def test_c10_what_was_remembered_does_not_outlive_the_identity_source(client, store, engines, who, settings):

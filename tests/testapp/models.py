@@ -6,6 +6,7 @@ import uuid
 
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
@@ -153,3 +154,94 @@ class Label(models.Model):
 
     class Meta:
         abstract = True
+
+
+# What lists are filtered by: every kind of column that policies may read, all of them nullable.
+
+
+class Room(models.Model):
+    """The top of a hierarchy; its entities are named by a text."""
+
+    slug = models.CharField(max_length=100, unique=True)
+
+
+class Shelf(models.Model):
+    """A tree in rooms."""
+
+    name = models.CharField(max_length=100, null=True)
+    parent = models.ForeignKey("self", models.CASCADE, null=True)
+    room = models.ForeignKey(Room, models.CASCADE, null=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="shelves")
+    public = models.BooleanField(null=True)
+    level = models.IntegerField(default=0)
+
+
+class Box(models.Model):
+    """One of several parents."""
+
+    room = models.ForeignKey(Room, models.CASCADE, null=True)
+    sealed = models.BooleanField(default=False)
+
+
+class Reversed(models.CharField):
+    """Is not in the database what it is in Python."""
+
+    def from_db_value(self, value, expression, connection):
+        return value and value[::-1]
+
+
+class Item(models.Model):
+    """A row of a list."""
+
+    odd = Reversed(max_length=10, null=True)
+
+    name = models.CharField(max_length=100, null=True)
+    memo = models.TextField(default="")
+    flag = models.BooleanField(null=True)
+    count = models.BigIntegerField(null=True)
+    small = models.IntegerField(default=0)
+    price = models.DecimalField(max_digits=12, decimal_places=4, null=True)
+    at = models.DateTimeField(null=True)
+    day = models.DateField(null=True)
+    span = models.DurationField(null=True)
+    key = models.UUIDField(null=True)
+    address = models.GenericIPAddressField(null=True)
+    meta = models.JSONField(null=True)
+    shelf = models.ForeignKey(Shelf, models.CASCADE, null=True)
+    loose = models.ForeignKey(Shelf, models.DO_NOTHING, null=True, db_constraint=False, related_name="+")
+    boxes = models.ManyToManyField(Box)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="items")
+    keeper = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="kept")
+    tags = models.ManyToManyField(Tag)
+    readers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="read")
+    if settings.DATABASE == "postgresql":
+        words = ArrayField(models.CharField(max_length=20, null=True), null=True)
+        numbers = ArrayField(models.BigIntegerField(), default=list)
+
+
+class Exotic(models.Model):
+    """Fields that only PostgreSQL has; there is no such table."""
+
+    words = ArrayField(models.CharField(max_length=20), null=True)
+    numbers = ArrayField(models.IntegerField())
+
+    class Meta:
+        managed = False
+
+
+class Wide(models.Model):
+    """Numbers that not every database holds exactly."""
+
+    fine = models.DecimalField(max_digits=12, decimal_places=8)
+    long = models.DecimalField(max_digits=18, decimal_places=4)
+    huge = models.PositiveBigIntegerField(default=0)
+    name = models.CharField(max_length=700, unique=True, default=uuid.uuid4)
+    serial = models.DecimalField(max_digits=9, decimal_places=2, unique=True, default=0)
+
+
+class Mark(models.Model):
+    """A reverse relation."""
+
+    item = models.ForeignKey(Item, models.CASCADE, related_name="marks")
+    score = models.IntegerField(null=True)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True)

@@ -16,6 +16,7 @@ from django_avp.engines.shared_cache import SharedCache
 from django_avp.engines.synced.snapshot import Snapshot
 from django_avp.engines.synced.stores import SyncedStore
 from django_avp.engines.verified_permissions.client import Connection
+from django_avp.identity import Identity
 from django_avp.policies import Policies
 
 __all__ = ["SyncedEngine"]
@@ -48,6 +49,14 @@ class SyncedEngine:
             AuthorizationUnavailable: it was not read yet, or not for too long.
         """
         return self._snapshot(store).policies
+
+    def accepts(self, store: str | None, identity: Identity) -> bool:
+        """Whether a store takes the tokens of an identity (rule C10).
+
+        Raises:
+            AuthorizationUnavailable: it was not read yet, or not for too long.
+        """
+        return self._snapshot(store).accepts(identity)
 
     def decide(self, batch: Batch) -> Decisions:
         """Decide every check of the batch; see :class:`django_avp.engines.base.Engine`."""

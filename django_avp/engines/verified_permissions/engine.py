@@ -38,6 +38,9 @@ class VerifiedPermissionsEngine:
     One instance serves a process. Its client and threads are made on first use, so after a fork.
     """
 
+    # The service tells no policies apart from any resource; lists are filtered by the same store's, read beforehand.
+    lists_engine = "django_avp.engines.synced.SyncedEngine"
+
     def __init__(self) -> None:
         self._lock = Lock()
         self._connection = Connection()

@@ -1,0 +1,89 @@
+"""Conditions on rows: ``Q`` objects that are two-valued, with ``True`` and ``False`` for those that need no database.
+
+INVARIANT: a condition is true or false for every row, never unknown. What a NULL would make unknown stands beside a
+condition that excludes the NULL, and SQL's ``FALSE AND NULL`` is false. So NOT is the complement (rule E10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
+
+from django.db.models import F, Q
+from django.db.models.lookups import IsNull
+
+__all__ = ["Condition", "all_of", "any_of", "is_null", "mapped", "negated", "not_null", "parts_of", "where"]
+
+Condition: TypeAlias = Q | bool
+
+
+def where(expression: Any) -> Q:
+    """The condition that a boolean expression is true; for no row may it be NULL where the condition counts."""
+    return Q(expression)
+
+
+def is_null(expression: Any) -> Q:
+    """The condition that there is no value."""
+    return Q(IsNull(expression, True))
+
+
+def not_null(expression: Any) -> Q:
+    """The condition that there is a value."""
+    return Q(IsNull(expression, False))
+
+
+def all_of(conditions: Iterable[Condition]) -> Condition:
+    """The condition that all conditions hold."""
+    return _joined(conditions, Q.AND)
+
+
+def any_of(conditions: Iterable[Condition]) -> Condition:
+    """The condition that one of the conditions holds."""
+    return _joined(conditions, Q.OR)
+
+
+def negated(condition: Condition) -> Condition:
+    """The complement."""
+    if isinstance(condition, bool):
+        return not condition
+    child: Any = condition.children[0]
+    if len(condition.children) == 1 and isinstance(child, IsNull):
+        return Q(IsNull(child.lhs, not child.rhs))
+    if condition.negated and isinstance(child, Q):
+        return child
+    return Q(condition, _negated=True)
+
+
+def _joined(conditions: Iterable[Condition], connector: str) -> Condition:
+    """Join conditions, each once. ``True`` absorbs an OR, ``False`` an AND, and so do two that exclude each other."""
+    absorbing = connector == Q.OR
+    parts: dict[Q, None] = {}
+    for condition in conditions:
+        if isinstance(condition, bool):
+            if condition is absorbing:
+                return absorbing
+            continue
+        parts.update(dict.fromkeys(parts_of(condition, connector)))
+    if not parts:
+        return not absorbing
+    if len(parts) > 1 and any(negated(part) in parts for part in parts):
+        return absorbing
+    return next(iter(parts)) if len(parts) == 1 else Q(*parts, _connector=connector)
+
+
+def parts_of(condition: Q, connector: str) -> Iterator[Q]:
+    """The operands of an AND or an OR; a condition that is none is its own."""
+    if condition.connector == connector and len(condition.children) > 1 and not condition.negated:
+        for child in condition.children:
+            yield child if isinstance(child, Q) else Q(child)
+    else:
+        yield condition
+
+
+def mapped(expression: Any, name: Any) -> Any:
+    """An expression with every name of a column replaced, ``F("title")`` by ``name(F("title"))``."""
+    if isinstance(expression, F):
+        return name(expression)
+    clone = expression.copy()
+    clone.set_source_expressions([item and mapped(item, name) for item in expression.get_source_expressions()])
+    return clone

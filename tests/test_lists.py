@@ -1,0 +1,448 @@
+"""``request.avp.permitted``: what its queryset can do, when there is none, and what is kept."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from django.db.models import Count, F, Sum
+from django.http import Http404, HttpResponse
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+from django.views.generic import DetailView, ListView, TemplateView
+
+from django_avp import lists as lists_module
+from django_avp.authorization import Authorization
+from django_avp.cedar import EntityUid
+from django_avp.exceptions import (
+    AuthorizationUnavailable,
+    KeySetUnavailableError,
+    PolicyError,
+    UntranslatablePolicyError,
+)
+from django_avp.filtering import Kept, kept
+from django_avp.filtering.dialects import dialect_of
+from django_avp.filtering.partial import residuals
+from django_avp.identity import Identity
+from django_avp.mixins import ActionRequiredMixin
+from django_avp.runtime import runtime
+from tests.conftest import POOL
+from tests.filtering.conftest import Fixed, parsed
+from tests.testapp.models import Album, Comment, Note, Photo, Tag
+
+pytestmark = pytest.mark.django_db
+
+EVERYTHING = "permit (principal, action, resource);"
+UNTRANSLATABLE = "permit (principal, action, resource) when { resource.likes + 1 > 5 };"
+
+
+@pytest.fixture
+def photos(user):
+    """Ten photos: ann's, bob's and nobody's, every second one public, with tags that a join would repeat."""
+    tags = [Tag.objects.create(name=name) for name in ("a", "b", "c")]
+    for number in range(10):
+        photo = Photo.objects.create(
+            title=f"photo {number}",
+            owner=[user("ann"), user("bob"), None][number % 3],
+            album=Album.objects.create(title="album", is_public=number == 9) if number > 6 else None,
+            is_public=number % 2 == 0,
+            likes=number,
+        )
+        photo.tags.set(tags)
+    return Photo.objects.order_by("pk")
+
+
+@pytest.fixture
+def asking(user):
+    """An authorization of a user."""
+
+    def ask(sub="ann", **options):
+        user(sub)
+        return Authorization(Identity.from_claims({"sub": sub}, pool=POOL), **options)
+
+    return ask
+
+
+@contextlib.contextmanager
+def deciding(text, schema=None):
+    """Decide by other policies."""
+    with runtime.use_engine(Fixed(parsed(text, schema))) as engine:
+        yield engine
+
+
+def titles(rows):
+    return [int(row.title.split()[1]) for row in rows]
+
+
+# The queryset
+
+
+def test_rows_are_those_that_may_be_seen(asking, photos):
+    """In one query, without a round and without a row twice; the others are the others."""
+    avp = asking()
+    expected = [photo for photo in photos if asking().can("ViewPhoto", photo)]
+    assert titles(expected) == [0, 2, 3, 4, 6, 8, 9]
+    _ = avp.user
+    with CaptureQueriesContext(connection) as queries:
+        rows = list(avp.permitted("ViewPhoto", photos))
+    assert (rows, len(queries), avp.rounds) == (expected, 1, [])
+
+
+def test_what_querysets_do_it_does(asking, photos):
+    """Counting, slicing, filtering, aggregating, joining, uniting, and writing."""
+    mine = asking().permitted("EditPhoto", photos)
+    seen = asking().permitted("ViewPhoto", photos)
+    assert titles(mine) == [0, 3, 6, 9]
+    assert (mine.count(), mine.exists(), titles(mine[1:3])) == (4, True, [3, 6])
+    assert titles(mine.filter(likes__gt=3).exclude(title="photo 9")) == [6]
+    assert titles(photos.exclude(pk__in=mine)) == [1, 2, 4, 5, 7, 8]
+    assert titles(seen.filter(tags__name__in=["a", "b"]).distinct()) == titles(seen)
+    assert list(mine.values_list("likes", flat=True)) == [0, 3, 6, 9]
+    assert [row["likes"] for row in mine.values("likes")] == [0, 3, 6, 9]
+    assert mine.aggregate(Sum("likes"), n=Count("pk")) == {"likes__sum": 18, "n": 4}
+    assert [photo.n for photo in mine.annotate(n=Count("tags"))] == [3, 3, 3, 3]
+    with CaptureQueriesContext(connection) as queries:
+        assert [photo.owner.username for photo in mine.select_related("owner", "album")] == [f"{POOL}|ann"] * 4
+    assert len(queries) == 1
+    others = asking("bob").permitted("EditPhoto", photos)
+    assert sorted(titles(mine.order_by().union(others.order_by()))) == [0, 1, 3, 4, 6, 7, 9]
+    assert titles(mine | others) == [0, 1, 3, 4, 6, 7, 9]
+    assert titles(mine & seen) == [0, 3, 6, 9]
+    assert titles(mine.reverse().prefetch_related("tags")) == [9, 6, 3, 0]
+    assert Comment.objects.filter(photo__in=mine).count() == 0
+    assert mine.order_by().update(likes=F("likes") + 1) == 4
+    assert sorted(Photo.objects.values_list("likes", flat=True)) == [1, 1, 2, 4, 4, 5, 7, 7, 8, 10]
+    Album.objects.update(owner=None)
+    assert mine.filter(title="photo 0").delete()[1]["testapp.Photo"] == 1
+    assert Photo.objects.count() == 9
+    with pytest.raises(TypeError, match="slice"):
+        asking().permitted("EditPhoto", photos[:5])
+
+
+def test_lists_take_contexts(asking, photos):
+    """As checks do."""
+    assert titles(asking().permitted("EditPhoto", photos, {"mfa": True})) == list(range(10))
+    assert titles(asking(context={"mfa": True}).permitted("EditPhoto", photos)) == list(range(10))
+    with pytest.raises(ValueError, match="token"):
+        asking().permitted("EditPhoto", photos, {"token": {}})
+    assert not asking().permitted("EditPhoto", photos, {"mfa": {"__entity": {"type": "A", "id": "b"}}})
+
+
+def test_the_claims_of_the_access_token_are_in_the_context(user, photos):
+    """Under the key that AVP gives them."""
+    user("ann")
+    claims = {"sub": "bob", "token_use": "access", "scope": "photos/write"}
+    user("bob")
+    avp = Authorization(Identity.from_claims(claims, pool=POOL))
+    assert titles(avp.permitted("EditPhoto", photos)) == list(range(10))
+
+
+def test_what_policies_and_contexts_name_is_read(asking, photos):
+    """An entity that a policy looks into, and one that the context holds."""
+    album = Album.objects.create(title="open", is_public=True)
+    uid = f'PhotoFlash::Album::"{album.pk}"'
+    with deciding(f"permit (principal, action, resource) when {{ {uid}.is_public }};"):
+        assert len(asking().permitted("ViewPhoto", photos)) == 10
+        Album.objects.filter(pk=album.pk).update(is_public=False)
+        assert not asking().permitted("ViewPhoto", photos)
+    with deciding('permit (principal, action, resource) when { context.album.title == "open" };'):
+        assert len(asking().permitted("ViewPhoto", photos, {"album": album})) == 10
+    Album.objects.filter(pk=album.pk).update(parent=album)
+    with deciding(f"{EVERYTHING}\npermit (principal, action, resource) when {{ {uid}.is_public }};"):
+        assert not asking().permitted("ViewPhoto", photos)
+
+
+def test_it_has_an_async_twin(asking, photos):
+    """Which blocks no loop."""
+
+    async def listed():
+        rows = await (await sync_to_async(asking)()).apermitted("EditPhoto", photos)
+        return [photo.title async for photo in rows]
+
+    assert async_to_sync(listed)() == ["photo 0", "photo 3", "photo 6", "photo 9"]
+
+
+# When there is none
+
+
+def test_nobody_sees_nothing(asking, photos, user, settings):
+    """Nobody, who was deactivated, who has signed out, and who cannot be a principal."""
+    assert not Authorization(None).permitted("ViewPhoto", photos)
+    type(user("gone")).objects.filter(pk=user("gone").pk).update(is_active=False)
+    assert not asking("gone").permitted("ViewPhoto", photos)
+    closed = asking()
+    closed.close()
+    assert not closed.permitted("ViewPhoto", photos)
+    settings.AVP_USER_MODE = "token"
+    groups = [f"group {number}" for number in range(100)]
+    with deciding(EVERYTHING):
+        identity = Identity.from_claims({"sub": "ann"}, pool=POOL)
+        assert Authorization(identity).permitted("ViewPhoto", photos)
+        assert not Authorization(identity).permitted("a\nb", photos)
+        many = Identity.from_claims({"sub": "ann", "cognito:groups": groups}, pool=POOL)
+        assert not Authorization(many).permitted("ViewPhoto", photos)
+        assert not Authorization(Identity(EntityUid("PhotoFlash::User", "a\nb"))).permitted("ViewPhoto", photos)
+        deep: dict[str, object] = {}
+        for _ in range(2000):
+            deep = {"a": deep}
+        assert not Authorization(Identity(identity.principal, _id_claims=deep)).permitted("ViewPhoto", photos)
+
+
+def test_somebody_may_stand_for_nobody(photos, settings):
+    """AVP_ANONYMOUS_PRINCIPAL."""
+    settings.AVP_ANONYMOUS_PRINCIPAL = 'PhotoFlash::User::"guest"'
+    assert titles(Authorization(None).permitted("ViewPhoto", photos)) == [0, 2, 4, 6, 8, 9]
+
+
+def test_what_cannot_be_told_is_no_empty_list(asking, photos):
+    """Keys, policies or a schema that are not there now; on the question, not on the rows."""
+    fault = KeySetUnavailableError("unreachable", "The key set cannot be fetched.")
+    with pytest.raises(AuthorizationUnavailable, match="key set"):
+        Authorization(None, fault=fault).permitted("ViewPhoto", photos)
+
+    class Broken(Fixed):
+        def policies(self, store):
+            raise self.of_store
+
+    for error in (AuthorizationUnavailable("Not now."), PolicyError("A file is broken.")):
+        with runtime.use_engine(Broken(error)), pytest.raises(AuthorizationUnavailable, match=str(error)):
+            asking().permitted("ViewPhoto", photos)
+        with runtime.use_engine(Broken(error)), pytest.raises(AuthorizationUnavailable):
+            asking().permitted("ViewPhoto", photos, on_untranslatable="check")
+
+
+def test_an_engine_may_refuse_an_identity(asking, photos):
+    """Its store has another identity source (rule C10)."""
+    with deciding(EVERYTHING) as engine:
+        engine.accepts = lambda store, identity: False
+        assert not asking().permitted("ViewPhoto", photos)
+
+
+def test_mistakes_are_told(asking, photos):
+    """A model that is not registered, and a choice that there is not."""
+    with pytest.raises(ImproperlyConfigured, match="Note is not registered"):
+        asking().permitted("ViewPhoto", Note.objects.all())
+    with pytest.raises(ValueError, match="on_untranslatable"):
+        asking().permitted("ViewPhoto", photos, on_untranslatable="chekc")
+
+
+# What has no counterpart in SQL
+
+
+def test_the_rest_is_checked_within_a_limit(asking, photos, monkeypatch):
+    """One by one, in one round, but for the rows that the other policies settle; more is an error."""
+    public = "forbid (principal, action, resource) when { resource.is_public };"
+    with deciding(f"{UNTRANSLATABLE}\n{public}"):
+        with pytest.raises(UntranslatablePolicyError, match=r"Policy 'p0'.*resource\.likes") as raised:
+            asking().permitted("ViewPhoto", photos)
+        assert "expression_<name>" in raised.value.cure
+        avp = asking()
+        rows = avp.permitted("ViewPhoto", photos, on_untranslatable="check")
+        assert (titles(rows), rows.count()) == ([5, 7, 9], 3)
+        assert [round_.checks for round_ in avp.rounds] == [5]
+        pairs = photos.filter(likes__lt=6).values_list("likes", "is_public")
+        assert list(asking().permitted("ViewPhoto", pairs, on_untranslatable="check")) == [(5, False)]
+        monkeypatch.setattr(lists_module, "CHECKED_ROWS", 4)
+        with pytest.raises(UntranslatablePolicyError, match="more than 4 rows would have to be checked"):
+            asking().permitted("ViewPhoto", photos, on_untranslatable="check")
+    forbidding = UNTRANSLATABLE.replace("permit", "forbid")
+    monkeypatch.setattr(lists_module, "CHECKED_ROWS", 1000)
+    with deciding(f"{EVERYTHING}\n{forbidding}"):
+        assert titles(asking().permitted("ViewPhoto", photos, on_untranslatable="check")) == [0, 1, 2, 3, 4]
+    for mode in ("forbids", "any"):
+        with deciding(f"{EVERYTHING}\n{forbidding}"), override_settings(AVP_ON_POLICY_ERROR=mode):
+            assert titles(asking().permitted("ViewPhoto", photos, on_untranslatable="check")) == [0, 1, 2, 3, 4]
+    with deciding(EVERYTHING), override_settings(AVP_MAX_DEPTH=120):
+        with pytest.raises(UntranslatablePolicyError, match="No list can be made"):
+            asking().permitted("ViewPhoto", photos)
+        assert len(asking().permitted("ViewPhoto", photos, on_untranslatable="check")) == 10
+
+
+def test_checks_that_cannot_be_made_are_no_empty_list(asking, photos):
+    """As everywhere."""
+
+    class Down(Fixed):
+        def decide(self, batch):
+            raise AuthorizationUnavailable
+
+    with runtime.use_engine(Down(parsed(UNTRANSLATABLE))), pytest.raises(AuthorizationUnavailable):
+        asking().permitted("ViewPhoto", photos, on_untranslatable="check")
+
+
+def test_an_engine_without_policies_can_be_checked(asking, photos):
+    """It names another engine that knows them, or none is known."""
+    with deciding(EVERYTHING) as engine:
+        engine.of_store, known = None, engine.of_store
+        with pytest.raises(UntranslatablePolicyError, match="does not know the policies"):
+            asking().permitted("ViewPhoto", photos)
+        engine.decide = lambda batch: Fixed(known).decide(batch)
+        assert len(asking().permitted("ViewPhoto", photos, on_untranslatable="check")) == 10
+
+
+def test_more_rows_than_are_checked_can_wait(asking, photos, monkeypatch):
+    """For policies that are not known yet: asking again will do."""
+
+    class Later(Fixed):
+        def policies(self, store):
+            raise AuthorizationUnavailable("The policy store was not read yet.")
+
+    monkeypatch.setattr(lists_module, "CHECKED_ROWS", 4)
+    with runtime.use_engine(Later(None)), pytest.raises(AuthorizationUnavailable, match="not read yet"):
+        asking().permitted("ViewPhoto", photos, on_untranslatable="check")
+
+
+def test_lists_are_made_by_the_engine_that_is_named(asking, photos, settings):
+    """VerifiedPermissionsEngine names the one that reads its store: made once, and passed on by the cache's engine."""
+    settings.AVP_ENGINE = "tests.site_engines.RemoteEngine"
+    assert titles(asking().permitted("EditPhoto", photos)) == [0, 3, 6, 9]
+    assert runtime.lists_engine is runtime.lists_engine is not runtime.engine
+    settings.AVP_CACHE, settings.AVP_CACHE_TTL = "default", 60
+    assert titles(asking().permitted("EditPhoto", photos)) == [0, 3, 6, 9]
+    settings.AVP_ENGINE = "django_avp.engines.cedar.CedarEngine"
+    assert titles(asking().permitted("EditPhoto", photos)) == [0, 3, 6, 9]
+
+
+def test_other_databases_are_refused(asking, photos, monkeypatch):
+    """Nobody has looked at how they compare."""
+
+    class Oracle:
+        vendor = "oracle"
+        display_name = "Oracle"
+
+    class MySQL:
+        vendor = "mysql"
+        mysql_is_mariadb = False
+
+    assert dialect_of(Oracle()) is dialect_of(MySQL()) is None
+    monkeypatch.setattr(lists_module, "connections", {"default": Oracle()})
+    with pytest.raises(UntranslatablePolicyError, match="Oracle is not one of the databases"):
+        asking().permitted("ViewPhoto", photos)
+
+
+# What is kept
+
+
+def test_conditions_are_kept_and_bound_anew(asking, photos, monkeypatch):
+    """Another principal of the same kind needs no policy evaluated, and has rows of their own."""
+    evaluated = []
+    monkeypatch.setattr(kept, "residuals", lambda *asked: evaluated.append(asked) or residuals(*asked))
+    assert titles(asking("ann").permitted("EditPhoto", photos)) == [0, 3, 6, 9]
+    assert titles(asking("ann").permitted("EditPhoto", photos)) == [0, 3, 6, 9]
+    assert titles(asking("bob").permitted("EditPhoto", photos)) == [1, 4, 7]
+    assert len(evaluated) == 1
+    assert titles(asking("bob").permitted("EditPhoto", photos, {"mfa": True})) == list(range(10))
+    with override_settings(AVP_MAX_DEPTH=3):
+        assert titles(asking("bob").permitted("EditPhoto", photos)) == [1, 4, 7]
+    assert len(evaluated) == 2
+
+
+def test_who_is_named_is_not_like_the_others(asking, photos):
+    """By a policy, or in the context."""
+    named = f'permit (principal == PhotoFlash::User::"{POOL}|bob", action, resource);'
+    with deciding(named):
+        assert not asking("ann").permitted("ViewPhoto", photos)
+        assert len(asking("bob").permitted("ViewPhoto", photos)) == 10
+        assert not asking("zoe").permitted("ViewPhoto", photos)
+    with deciding("permit (principal, action, resource) when { principal == context.friend };"):
+        friend = EntityUid("User", f"{POOL}|bob")
+        assert not asking("ann").permitted("ViewPhoto", photos, {"friend": friend})
+        assert len(asking("bob").permitted("ViewPhoto", photos, {"friend": friend})) == 10
+
+
+def test_the_least_used_goes_first_and_policies_take_theirs_along(asking, photos, monkeypatch):
+    """Bounded, and dropped with the policies."""
+    monkeypatch.setattr(kept, "_MOST", 2)
+    runtime.kept = Kept()
+    with deciding("permit (principal, action, resource) when { resource.likes > context.n };"):
+        for number in (8, 7, 8, 6, 8):
+            assert titles(asking().permitted("ViewPhoto", photos, {"n": number})) == list(range(number + 1, 10))
+        assert [len(one) for one in runtime.kept._by_policies.values()] == [2]
+    with deciding(EVERYTHING):
+        assert len(asking().permitted("ViewPhoto", photos)) == 10
+
+
+# Views
+
+
+class Mine(ActionRequiredMixin, ListView):
+    """Its own queryset, without ``super()``."""
+
+    action_required = "ListPhotos"
+    permitted_action = "EditPhoto"
+    template_name = "gallery.html"
+
+    def get_queryset(self):
+        return Photo.objects.order_by("pk")
+
+
+class AsyncMine(Mine):
+    """The same, async."""
+
+    async def get(self, request, *args, **kwargs):
+        rows = await sync_to_async(lambda: titles(self.get_queryset()))()
+        return HttpResponse(",".join(map(str, rows)))
+
+
+class One(ActionRequiredMixin, DetailView):
+    """What is hidden does not exist."""
+
+    action_required = "ViewPhoto"
+    permitted_action = "EditPhoto"
+    queryset = Photo.objects.all()
+    template_name = "detail.html"
+
+
+@pytest.fixture
+def request_of(rf, asking):
+    """A request of a user."""
+
+    def make(sub):
+        request = rf.get("/")
+        request.avp = asking(sub)
+        return request
+
+    return make
+
+
+def test_a_view_lists_what_is_permitted(request_of, photos):
+    """Whatever its ``get_queryset`` is."""
+    response = Mine.as_view()(request_of("bob"))
+    assert titles(response.context_data["object_list"]) == [1, 4, 7]
+    response = async_to_sync(AsyncMine.as_view())(request_of("ann"))
+    assert response.content == b"0,3,6,9"
+
+
+def test_a_view_of_one_finds_what_is_permitted(request_of, photos):
+    """404 for the others."""
+    own, other = photos[1], photos[2]
+    assert One.as_view()(request_of("bob"), pk=own.pk).context_data["object"] == own
+    with pytest.raises(Http404):
+        One.as_view()(request_of("bob"), pk=other.pk)
+
+
+def test_a_view_of_no_queryset_is_told(request_of, photos):
+    """A list cannot be filtered."""
+    view = type("Lists", (Mine,), {"get_queryset": lambda self: list(photos)})
+    with pytest.raises(ImproperlyConfigured, match="permitted_action filters a queryset"):
+        view.as_view()(request_of("bob"))
+
+
+def test_a_view_without_rows_is_told(request_of):
+    """There is nothing to filter."""
+    view = type("Page", (ActionRequiredMixin, TemplateView), {"action_required": "ListPhotos", "permitted_action": "x"})
+    with pytest.raises(ImproperlyConfigured, match="the view has none"):
+        view.as_view()(request_of("bob"))
+
+
+def test_a_view_may_insist_on_sql(request_of, photos):
+    """Or have the rest checked, which is the default."""
+    edits = UNTRANSLATABLE.replace("action,", 'action == PhotoFlash::Action::"EditPhoto",')
+    policies = edits + '\npermit (principal, action == PhotoFlash::Action::"ListPhotos", resource);'
+    with deciding(policies):
+        assert titles(Mine.as_view()(request_of("bob")).context_data["object_list"]) == [5, 6, 7, 8, 9]
+        view = type("Strict", (Mine,), {"on_untranslatable": "raise"})
+        with pytest.raises(UntranslatablePolicyError):
+            view.as_view()(request_of("bob"))
