@@ -7,8 +7,15 @@ AVP_PORT ?= 8180
 # What decides in make demo-avp.
 AVP_ENGINE ?= django_avp.engines.verified_permissions.VerifiedPermissionsEngine
 # The tests that depend on the database.
-ON_DATABASES := tests/entities tests/planning tests/test_authorization.py tests/test_flow.py tests/test_rules_a.py \
-	tests/test_rules_b.py tests/test_rules_c.py tests/test_rules_d.py tests/test_users.py
+ON_DATABASES := tests/entities tests/filtering tests/planning tests/test_authorization.py tests/test_flow.py \
+	tests/test_lists.py tests/test_rules_a.py tests/test_rules_b.py tests/test_rules_c.py tests/test_rules_d.py \
+	tests/test_users.py
+# How many times 100 sets of policies make fuzz tries on each database, and where it begins.
+FUZZ ?= 170
+FUZZ_SEED ?= 1
+# Whether the database of a target is there.
+ANSWERS = TEST_DATABASE=$* DJANGO_SETTINGS_MODULE=tests.settings $(DEV)/bin/python -c 'import django; django.setup(); \
+	from django.db import connection as c; c.vendor == "sqlite" or c._nodb_cursor().__enter__()' >/dev/null 2>&1
 # A directory in which every test run leaves a JUnit report.
 REPORTS ?=
 
@@ -24,7 +31,7 @@ PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 unexport DJANGO_SETTINGS_MODULE AVP_ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-avp test lint format matrix databases javascript bench suite clean
+.PHONY: help demo demo-avp test lint format matrix databases fuzz javascript bench suite clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,12 +79,20 @@ matrix-%:
 databases: $(addprefix database-,postgresql mariadb) ## Run the tests on the database servers found on the loopback address
 
 database-%: $(DEV)/installed
-	@if TEST_DATABASE=$* DJANGO_SETTINGS_MODULE=tests.settings $(DEV)/bin/python -c \
-		'import django; django.setup(); from django.db import connection; connection._nodb_cursor().__enter__()' \
-		>/dev/null 2>&1; then \
+	@if $(ANSWERS); then \
 		TEST_DATABASE=$* $(DEV)/bin/python -m pytest $(if $(REPORTS),--junitxml=$(REPORTS)/$*.xml) $(ON_DATABASES); \
 	else \
 		echo "No $* server answered on 127.0.0.1: its tests were left out"; \
+	fi
+
+fuzz: $(addprefix fuzz-,sqlite postgresql mariadb) ## Compare lists with single checks, for FUZZ times 100 generated sets of policies on each database
+
+fuzz-%: $(DEV)/installed
+	@if $(ANSWERS); then \
+		TEST_DATABASE=$* FUZZ=$(FUZZ) FUZZ_SEED=$(FUZZ_SEED) $(DEV)/bin/python -m pytest \
+			$(if $(REPORTS),--junitxml=$(REPORTS)/fuzz-$*.xml) tests/filtering/test_generated.py; \
+	else \
+		echo "No $* server answered on 127.0.0.1: its lists were not compared"; \
 	fi
 
 javascript: $(DEV)/installed ## Ask the local endpoint with AWS's clients for JavaScript, if npm is found here
@@ -91,6 +106,7 @@ javascript: $(DEV)/installed ## Ask the local endpoint with AWS's clients for Ja
 bench: $(DEV)/installed ## Measure, side by side in one run (QUICK=1 only proves that it runs)
 	$(DEV)/bin/python -m benchmarks.planning $(if $(QUICK),--quick)
 	$(DEV)/bin/python -m benchmarks.engines $(if $(QUICK),--quick)
+	$(DEV)/bin/python -m benchmarks.lists $(if $(QUICK),--quick)
 
 suite: $(DEV)/installed
 	@$(DEV)/bin/python -c 'import django, platform; print("Python", platform.python_version(), "with Django", django.__version__)'
