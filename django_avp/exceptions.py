@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
@@ -59,7 +60,26 @@ class ActionDenied(AvpError, PermissionDenied):
 
 
 class PolicyError(AvpError):
-    """Raised when policies or a schema cannot be used; the message names file, line, cause and cure."""
+    """Raised when policies or a schema cannot be used; the message names file, line, cause and cure.
+
+    Attributes:
+        cause: the message without the place.
+        path: the file; ``None`` if it is no one file's fault.
+        line: where the cause is, from 1; 0 if that is the whole file.
+        column: where on the line, from 1; 0 if that is not known.
+        excerpt: the line with a caret below the column; empty if that is not known.
+    """
+
+    def __init__(
+        self, cause: str, path: Path | None = None, line: int = 0, column: int = 0, excerpt: str = ""
+    ) -> None:
+        place = f"{path}:{line}" if line else path
+        super().__init__(f"{place}: {cause}" if place else cause)
+        self.cause = cause
+        self.path = path
+        self.line = line
+        self.column = column
+        self.excerpt = excerpt
 
 
 class UntranslatablePolicyError(AvpError):

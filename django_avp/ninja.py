@@ -95,14 +95,14 @@ def add_exception_handlers(api: NinjaAPI) -> None:
 def _answered(gated: Callable[..., Any], run: Callable[..., Any]) -> Callable[..., Any]:
     """What an operation does with a request behind its gate, with an answer where the gate raises."""
 
-    @wraps(run)
+    @wraps(gated)
     def answered(request: HttpRequest, **kwargs: Any) -> Any:
         try:
             return gated(request, **kwargs)
         except (AvpError, Http404) as error:
             return _failed(run, request, error)
 
-    @wraps(run)
+    @wraps(gated)
     async def aanswered(request: HttpRequest, **kwargs: Any) -> Any:
         try:
             return await gated(request, **kwargs)

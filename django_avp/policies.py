@@ -34,7 +34,19 @@ from django_avp.policy_files import (
 from django_avp.references import Mentions, References
 from django_avp.schema import Schema
 
-__all__ = ["UNKNOWN", "Policies", "PolicyBuilder", "Statement", "fingerprint", "load", "load_schema", "statements"]
+__all__ = [
+    "UNKNOWN",
+    "Policies",
+    "PolicyBuilder",
+    "Statement",
+    "fingerprint",
+    "load",
+    "load_schema",
+    "parse",
+    "parse_schema",
+    "read_links",
+    "statements",
+]
 
 UNKNOWN = "unknown"
 """In place of the id of a policy that the message of its error does not tell."""
@@ -100,7 +112,7 @@ def load(directories: Sequence[Path]) -> Policies:
         for statement in statements(path):
             builder.add(statement)
     for path in files(directories, LINKS_FILE):
-        for line, link in _read_links(path):
+        for line, link in read_links(path):
             builder.add_link(link, Statement(path, line, json.dumps(link)))
     if not builder.statements:
         raise PolicyError(_nothing_found(directories))
@@ -124,14 +136,20 @@ def load_schema(directories: Sequence[Path]) -> Schema | None:
     """
     paths = files(directories, SCHEMA_FILE)
     if len(paths) > 1:
-        raise PolicyError(f"{paths[1]}: a second schema beside {paths[0]}. A policy store has one; merge them.")
-    for path in paths:
-        text = read(path)
-        try:
-            return Schema.parse(text)
-        except ValueError as error:
-            raise explain(Statement(path, 1, text), error, cedarpy.Schema.from_str) from error
-    return None
+        raise PolicyError(f"a second schema beside {paths[0]}. A policy store has one; merge them.", paths[1])
+    return parse_schema(Statement(paths[0], 1, read(paths[0]))) if paths else None
+
+
+def parse_schema(statement: Statement) -> Schema:
+    """Parse the text of a schema file.
+
+    Raises:
+        PolicyError: Cedar does not take it.
+    """
+    try:
+        return Schema.parse(statement.text)
+    except ValueError as error:
+        raise explain(statement, error, cedarpy.Schema.from_str) from error
 
 
 class PolicyBuilder:
@@ -142,19 +160,24 @@ class PolicyBuilder:
         self._policies: dict[str, dict[str, Any]] = {"staticPolicies": {}, "templates": {}}
         self._links: list[Mapping[str, Any]] = []
 
-    def add(self, statement: Statement, policy_id: str | None = None) -> None:
+    def add(self, statement: Statement, policy_id: str | None = None) -> str:
         """Parse a policy or a template.
 
         Args:
             statement: its text and its place.
             policy_id: its id; by default the one that its ``@id`` gives it, or else its place.
 
+        Returns:
+            Its id.
+
         Raises:
             PolicyError: it does not parse, or its id is taken.
         """
-        kind, policy = _parse(statement)
+        kind, policy = parse(statement)
         own_id = policy.get("annotations", {}).get("id") or f"{statement.path.stem}:{statement.line}"
-        self._policies[kind][self._claim(policy_id or own_id, statement)] = policy
+        claimed = self._claim(policy_id or own_id, statement)
+        self._policies[kind][claimed] = policy
+        return claimed
 
     def add_link(self, link: Mapping[str, Any], statement: Statement) -> None:
         """Take a link to a template that is there.
@@ -164,13 +187,14 @@ class PolicyBuilder:
             statement: its place.
 
         Raises:
-            PolicyError: its template is missing, or its id is taken.
+            PolicyError: its template is missing, its id is taken, or its values are none that the template takes.
         """
         if link["templateId"] not in self._policies["templates"]:
-            raise PolicyError(
-                f"{statement.place}: there is no template with @id({json.dumps(link['templateId'])}). Add it, or "
-                "remove the link."
+            raise statement.error(
+                f"there is no template with @id({json.dumps(link['templateId'])}). Add it, or remove the link."
             )
+        if not _fills(link["values"], self._policies["templates"][link["templateId"]]):
+            raise statement.error(_BAD_LINK)
         self._claim(link["newId"], statement)
         self._links.append(link)
 
@@ -204,30 +228,24 @@ class PolicyBuilder:
     def _claim(self, policy_id: str, statement: Statement) -> str:
         if "`" in policy_id:
             # Cedar puts ids between backticks in its messages, which is how an erring policy is told (rule B2).
-            raise PolicyError(f"{statement.place}: the id {policy_id!r} has a backtick. Rename it.")
+            raise statement.error(f"the id {policy_id!r} has a backtick. Rename it.")
         if policy_id in self.statements:
-            raise PolicyError(
-                f"{statement.place}: the id {json.dumps(policy_id)} is used already at "
-                f"{self.statements[policy_id].place}. Ids are unique; give one of them another @id."
+            raise statement.error(
+                f"the id {json.dumps(policy_id)} is used already at {self.statements[policy_id].place}. Ids are "
+                "unique; give one of them another @id."
             )
         self.statements[policy_id] = statement
         return policy_id
 
     def _culprit(self, error: ValueError) -> PolicyError:
         """The error of the policy or the link that Cedar does not take."""
-        parts: list[tuple[str, str, dict[str, Any]]] = [
-            (policy_id, _TOO_DEEP, {kind: {policy_id: policy}})
+        refused = (
+            self.statements[policy_id].error(_TOO_DEEP)
             for kind, policies in self._policies.items()
             for policy_id, policy in policies.items()
-        ]
-        parts += [
-            (link["newId"], _BAD_LINK, {"templates": self._policies["templates"], "templateLinks": [link]})
-            for link in self._links
-        ]
-        refused = (
-            f"{self.statements[policy_id].place}: {text}" for policy_id, text, part in parts if _is_refused(part)
+            if _is_refused({kind: {policy_id: policy}})
         )
-        return PolicyError(next(refused, f"{error}."))
+        return next(refused, PolicyError(f"{error}."))
 
 
 def _digest(document: Mapping[str, Any], schema: Schema | None) -> str:
@@ -243,10 +261,14 @@ def _validate(found: Mapping[str, Statement], schema: Schema) -> Iterator[str]:
                 yield f"{statement.place}: {error.error.removeprefix(_FIRST_POLICY)}"
 
 
-def _parse(statement: Statement) -> tuple[str, dict[str, Any]]:
-    """A statement in Cedar's JSON format, after the kind that it is."""
+def parse(statement: Statement) -> tuple[str, dict[str, Any]]:
+    """A statement in Cedar's JSON format, after the kind that it is: ``"staticPolicies"`` or ``"templates"``.
+
+    Raises:
+        PolicyError: it does not parse, is nested too deeply, or calls ``unknown`` (rule A6).
+    """
     if nesting(statement.text) > MAX_NESTING:
-        raise PolicyError(f"{statement.place}: {_TOO_DEEP}")
+        raise statement.error(_TOO_DEEP)
     try:
         document = json.loads(cedarpy.policies_to_json_str(statement.text))
         kind = "templates" if document["templates"] else "staticPolicies"
@@ -257,7 +279,15 @@ def _parse(statement: Statement) -> tuple[str, dict[str, Any]]:
     except ValueError as error:
         raise explain(statement, error, cedarpy.policies_to_json_str) from error
     except RecursionError as error:
-        raise PolicyError(f"{statement.place}: {_TOO_DEEP}") from error
+        raise statement.error(_TOO_DEEP) from error
+
+
+def _fills(values: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
+    """Whether values of a link are entities for the slots of its template, one for each and no other."""
+    scopes = [template[side] for side in ("principal", "resource")]
+    slots = {slot for scope in scopes if (slot := scope.get("slot") or scope.get("in", {}).get("slot"))}
+    entities = [tuple(sorted(value)) if isinstance(value, Mapping) else () for value in values.values()]
+    return slots == values.keys() and all(names == ("id", "type") for names in entities)
 
 
 def _is_refused(part: Mapping[str, Any]) -> bool:
@@ -268,15 +298,19 @@ def _is_refused(part: Mapping[str, Any]) -> bool:
     return False
 
 
-def _read_links(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The links of a file, each with the line that names it."""
+def read_links(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The links of a file, each with the line that names it.
+
+    Raises:
+        PolicyError: it is not a list of links.
+    """
     text = read(path)
     try:
         links = json.loads(text)
     except json.JSONDecodeError as error:
-        raise PolicyError(f"{path}:{error.lineno}: not JSON: {error.msg}. {_LINKS}") from error
+        raise PolicyError(f"not JSON: {error.msg}. {_LINKS}", path, error.lineno, error.colno) from error
     if not isinstance(links, list) or not all(map(_is_link, links)):
-        raise PolicyError(f"{path}:1: not a list of template links. {_LINKS}")
+        raise PolicyError(f"not a list of template links. {_LINKS}", path, 1)
     lines = (text.count("\n", 0, key.start()) + 1 for key in re.finditer(r'"newId"\s*:', text))
     for line, link in zip(chain(lines, repeat(1)), links, strict=False):
         yield line, {key: link[key] for key in ("newId", "templateId", "values")}

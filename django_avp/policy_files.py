@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +16,14 @@ __all__ = [
     "MAX_NESTING",
     "SCHEMA_FILE",
     "Statement",
+    "comments",
     "explain",
     "files",
     "fingerprint",
     "nesting",
     "read",
     "statements",
+    "write",
 ]
 
 SCHEMA_FILE = "schema.cedarschema"
@@ -34,7 +37,7 @@ _PIECE = re.compile(rf"{_STRING}|//[^\n]*|;", re.DOTALL)
 _BRACKET = re.compile(rf"{_STRING}|//[^\n]*|[()\[\]{{}}]", re.DOTALL)
 _COMMENT = re.compile(rf"({_STRING})|//[^\n]*", re.DOTALL)
 _TOKEN = re.compile(rf"{_STRING}|\?\w+|\w+|::|==|!=|<=|>=|&&|\|\||\S", re.DOTALL)
-_QUOTED = re.compile(r"`([^`]+)`|: (\w+)$")
+_QUOTED = re.compile(r"`([^`]+)`|^'([^']+)'|: (\w+)$")
 # Part of a message of cedarpy, and what to do about it.
 _CURES = (
     ("unexpected end", "Close what is open; a `;` may be missing at the end."),
@@ -46,19 +49,42 @@ _CURES = (
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One policy, template or link as it stands in a file; ``line`` is the one its own text begins on, from 1.
+    """One policy, template or link as it stands in a file.
 
-    ``text`` has the comments before it, too.
+    Attributes:
+        path: the file.
+        line: the line that it begins on, from 1, the comments before it apart.
+        text: its text, with the comments before it.
+        column: where ``text`` begins on its first line, from 1.
     """
 
     path: Path
     line: int
     text: str
+    column: int = 1
 
     @property
     def place(self) -> str:
         """File and line, as in a compiler's message."""
         return f"{self.path}:{self.line}"
+
+    def error(self, cause: str, position: int | None = None) -> PolicyError:
+        """The error that something is wrong with it.
+
+        Args:
+            cause: what is wrong, and the cure.
+            position: where in ``text`` that is, from 0; ``None`` if it is the whole of it.
+        """
+        if position is None:
+            return PolicyError(cause, self.path, self.line)
+        first = self.line - self.text.count("\n", 0, _beginning(self.text))
+        before = self.text[:position]
+        line, indent = before.count("\n"), len(before) - before.rfind("\n") - 1
+        column = indent + (1 if line else self.column)
+        # Tabs stay, so that the caret stands below its character.
+        caret = re.sub(r"[^\t]", " ", before[len(before) - indent :]) + "^"
+        source = self.text.split("\n")[line]
+        return PolicyError(cause, self.path, first + line, column, f"{source}\n{caret}")
 
 
 def files(directories: Iterable[Path], pattern: str) -> list[Path]:
@@ -100,10 +126,26 @@ def read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(
-            f"{path}: cannot be read as UTF-8 text ({error.__class__.__name__}). "
-            "Save it as UTF-8, and let this process read it."
-        ) from error
+        cause = f"cannot be read as UTF-8 text ({error.__class__.__name__})"
+        raise PolicyError(f"{cause}. Save it as UTF-8, and let this process read it.", path) from error
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file as a whole: who reads it meanwhile, or after an error, finds the old text or the new one.
+
+    Raises:
+        PolicyError: it cannot be written.
+    """
+    new = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            new.unlink()
+        cause = f"cannot be written ({error.__class__.__name__}). Let this process write it."
+        raise PolicyError(cause, path) from error
 
 
 def statements(path: Path) -> Iterator[Statement]:
@@ -122,6 +164,11 @@ def statements(path: Path) -> Iterator[Statement]:
         yield _statement(path, text, start, len(text))
 
 
+def comments(text: str) -> list[str]:
+    """The comments of policies, in the order of their texts."""
+    return sorted(match[0].rstrip() for match in _COMMENT.finditer(text) if match[1] is None)
+
+
 def nesting(text: str) -> int:
     """How deep the brackets of a statement are nested, those in strings and comments apart."""
     depth = deepest = 0
@@ -138,16 +185,19 @@ def explain(statement: Statement, error: ValueError, parse: Callable[[str], obje
     """The error of a text that ``parse`` refuses, with file, line, cause and cure."""
     message = str(error)
     cure = next((f" {cure}" for part, cure in _CURES if part in message), "")
-    code = _without_comments(statement.text)
-    begin = len(code) - len(code.lstrip())
-    line = statement.line + code.count("\n", begin, _offset(code, message, parse))
-    return PolicyError(f"{statement.path}:{line}: {message}.{cure}")
+    return statement.error(f"{message}.{cure}", _position(_without_comments(statement.text), message, parse))
 
 
 def _statement(path: Path, text: str, start: int, end: int) -> Statement:
-    code = _without_comments(text[start:end])
-    begin = start + len(code) - len(code.lstrip())
-    return Statement(path, text.count("\n", 0, begin) + 1, text[start:end].strip())
+    line = text.count("\n", 0, start + _beginning(text[start:end])) + 1
+    begin = start + len(text[start:end]) - len(text[start:end].lstrip())
+    return Statement(path, line, text[start:end].strip(), begin - text.rfind("\n", 0, begin))
+
+
+def _beginning(text: str) -> int:
+    """Where a statement begins after the comments before it."""
+    code = _without_comments(text)
+    return len(code) - len(code.lstrip())
 
 
 def _without_comments(text: str) -> str:
@@ -155,16 +205,16 @@ def _without_comments(text: str) -> str:
     return _COMMENT.sub(lambda match: match[1] or " " * len(match[0]), text)
 
 
-def _offset(code: str, message: str, parse: Callable[[str], object]) -> int:
-    """Where the cause of an error is: cedarpy names no place."""
+def _position(code: str, message: str, parse: Callable[[str], object]) -> int | None:
+    """Where the cause of an error is, if that can be told: cedarpy names no place."""
     if "unexpected end" in message:
         return len(code.rstrip())
     if _is_syntax_error(message):
         # The text is right, if unfinished, up to the token that is not expected.
         tokens = list(_TOKEN.finditer(code))
         return tokens[bisect_left(tokens, True, key=lambda token: _breaks(code[: token.end()], parse))].start()
-    places = [_only_place(code, quoted[1] or quoted[2]) for quoted in _QUOTED.finditer(message)]
-    return next((place for place in places if place is not None), 0)
+    places = [_only_place(code, quoted[quoted.lastindex or 0]) for quoted in _QUOTED.finditer(message)]
+    return next((place for place in places if place is not None), None)
 
 
 def _is_syntax_error(message: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from django_avp.cedar import EntityUid
 
-__all__ = ["EVERYTHING", "Mentions", "Path", "References", "Root"]
+__all__ = ["EVERYTHING", "Mentions", "Path", "References", "Root", "read_attributes"]
 
 Root = str | EntityUid
 Path = tuple[str, ...]
@@ -96,6 +96,20 @@ class Mentions:
 EVERYTHING = References(None)
 ANYWHERE: Path = ("*",)
 """The one place beyond the root when every reference is followed."""
+
+
+def read_attributes(policy: Mapping[str, Any]) -> Iterator[tuple[Root, Path]]:
+    """The attributes that a policy in Cedar's JSON format reads or looks for, each as a root and a path from it."""
+    for condition in policy["conditions"]:
+        yield from _attributes(condition["body"])
+
+
+def _attributes(expression: Any) -> Iterator[tuple[Root, Path]]:
+    for operator, operands in _operations(expression):
+        if operator in (".", "has"):
+            yield from _places(operands["left"], (operands["attr"],))
+        for operand in _children(operator, operands):
+            yield from _attributes(operand)
 
 
 def _read_places(expression: Any) -> Iterator[tuple[Root, Path]]:

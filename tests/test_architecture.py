@@ -23,7 +23,7 @@ LAYERS = [
     {"engines", "engines.cedar", "reporting", "questions", "rounds"},
     {"filtering"},
     {"runtime"},
-    {"lists"},
+    {"lists", "explanation"},
     {"authorization"},
     {"gates", "templating", "responses", "identification", "headers"},
     {"planning"},
@@ -40,7 +40,8 @@ LAYERS = [
         "http",
         "rest_framework",
     },
-    {"usage", "ninja"},
+    {"usage", "ninja", "deployment"},
+    {"validation", "schema_files"},
     {"checks", "management"},
     {"apps"},
 ]
@@ -131,6 +132,7 @@ def test_an_extra_is_imported_only_by_its_own_module(extra):
         "drf_spectacular": {"rest_framework.openapi"},
         "jinja2": {"jinja2"},
         "ninja": {"ninja"},
+        "pytest": {"testing.plugin", "testing.policy_tests"},
         "rest_framework": {name_of(path) for path in (ROOT / "rest_framework").glob("*.py")},
     }.get(extra, set())
     users = {

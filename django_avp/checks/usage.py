@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -12,19 +10,12 @@ from django.core.checks import Error, Tags, Warning
 from django.middleware.cache import CacheMiddleware
 
 from django_avp.checks.base import Problems, local_policies, problem_check
-from django_avp.conf import conf
 from django_avp.gates import Gate, declared_authorization, place_of
 from django_avp.mixins import ActionRequiredMixin
-from django_avp.usage import Use, cached_checks, template_uses, view_uses, views
-from django_avp.vocabulary import action_uid
+from django_avp.usage import cached_checks, views
+from django_avp.validation.actions import unknown_actions
 
 REQUIRED = "django_avp.middleware.AuthorizationRequiredMiddleware"
-
-
-def _permission_uses() -> Iterator[Use]:
-    for permission, actions in conf.permission_actions.items():
-        for action in [actions] if isinstance(actions, str) else actions.values():
-            yield Use(action, f"AVP_PERMISSION_ACTIONS[{permission!r}]")
 
 
 @problem_check(Tags.templates)
@@ -33,20 +24,8 @@ def check_actions() -> Problems:
     policies = local_policies()
     if policies is None or policies.schema is None:
         return
-    names = [uid.id for uid in policies.schema.actions]
-    for use in dict.fromkeys((*view_uses(), *template_uses(), *_permission_uses())):
-        try:
-            action = action_uid(use.action)
-        except ValueError as error:
-            yield Error(f"{use.place}: {error}", id="django_avp.E025")
-            continue
-        if action not in policies.schema.actions:
-            close = difflib.get_close_matches(action.id, names, 1)
-            yield Error(
-                f"{use.place}: the schema has no action {action.id!r}, so it would always be denied.",
-                hint=f"Did you mean {close[0]!r}?" if close else "Declare it in schema.cedarschema.",
-                id="django_avp.E025",
-            )
+    for place, problem, cure in unknown_actions(policies.schema):
+        yield Error(f"{place}: {problem}", hint=cure or None, id="django_avp.E025")
 
 
 @problem_check(Tags.caches)

@@ -68,8 +68,8 @@ def needed_actions(view: Any, method: str) -> list[tuple[str, str]]:
     return [(one, action) for one in methods if (action := cedar_action(view, one)) is not None]
 
 
-def routed_actions(callback: Any) -> Iterator[tuple[str, str | None]]:
-    """What a view does, by its names, each with its Cedar action or ``None``; for system checks.
+def routed_actions(callback: Any) -> Iterator[tuple[str, str | None, Any]]:
+    """What a view does, by its names, each with its Cedar action or ``None``, and what it is asked about; for tools.
 
     Args:
         callback: a view of the framework, as URLs hold it.
@@ -79,7 +79,16 @@ def routed_actions(callback: Any) -> Iterator[tuple[str, str | None]]:
     methods = view.allowed_methods if view.action_map is None else map(str.upper, view.action_map)
     for method in methods:
         if method not in _WITHOUT_ACTIONS:
-            yield route_name(view, method) or method, cedar_action(view, method)
+            name = route_name(view, method)
+            yield name or method, cedar_action(view, method), _asked_about(view, name)
+
+
+def _asked_about(view: Any, name: str) -> Any:
+    """What a route is about, as a gate has it; a callable where that is told by a request alone."""
+    detail = name in _OF_OBJECTS if name in _DERIVED else getattr(view, "detail", None)
+    if detail is None and hasattr(view, "get_object"):
+        return view.get_object
+    return (_model_class(view), view.lookup_field) if detail else getattr(view, "avp_resource", None)
 
 
 def route_name(view: Any, method: str) -> str:
@@ -117,13 +126,16 @@ def _mapped(view: Any, name: str, *others: str) -> str | None:
 
 
 def _model(view: Any) -> str | None:
+    model = _model_class(view)
+    return None if model is None else model.__name__
+
+
+def _model_class(view: Any) -> type[models.Model] | None:
     # Only what is written down: the same for a request, for system checks and for the OpenAPI schema.
     queryset = getattr(view, "queryset", None)
     if queryset is not None:
-        model: type[models.Model] | None = queryset.model
-    else:
-        model = getattr(getattr(getattr(view, "serializer_class", None), "Meta", None), "model", None)
-    return None if model is None else model.__name__
+        return queryset.model  # type: ignore[no-any-return]
+    return getattr(getattr(getattr(view, "serializer_class", None), "Meta", None), "model", None)
 
 
 def _plural(name: str) -> str:

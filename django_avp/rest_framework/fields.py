@@ -122,14 +122,18 @@ def collect_rows(serializer: Any, rows: Iterable[Any], authorization: Authorizat
             collect_rows(field, _related(field, saved), authorization)
 
 
-def declared_actions(serializer_class: Any) -> Iterator[tuple[str, str]]:
-    """The fields of a serializer class and of those nested in it, each with an action that it names; for checks."""
+def declared_actions(serializer_class: Any) -> Iterator[tuple[str, str, Any]]:
+    """The fields of a serializer class and of those nested in it, each with an action that it names; for tools.
+
+    The last is what the action is asked about, as in a gate: a pair with the serializer's model.
+    """
     serializer_class = getattr(serializer_class, "child", serializer_class)
+    model = getattr(getattr(serializer_class, "Meta", None), "model", None)
     for name, field in getattr(serializer_class, "_declared_fields", {}).items():
         if isinstance(field, PermittedActionsField):
-            yield from ((name, action) for action in field.actions)
+            yield from ((name, action, (model, "pk")) for action in field.actions)
         else:
-            yield from ((f"{name}.{inner}", action) for inner, action in declared_actions(field))
+            yield from ((f"{name}.{inner}", *rest) for inner, *rest in declared_actions(field))
 
 
 def _are_expected(checks: Iterable[Check | None], authorization: Authorization) -> bool:

@@ -85,8 +85,12 @@ class ActionPermission(BasePermission):
         return self._decide(_admitted(request), [(action, obj) for _, action in _needed(view, method)])
 
     @classmethod
-    def named_actions(cls, callback: Any) -> Iterator[tuple[str, str | None]]:
-        """What a routed view does and tells, each with its Cedar action or ``None``; for system checks."""
+    def named_actions(cls, callback: Any) -> Iterator[tuple[str, str | None, Any]]:
+        """What a routed view does and tells, each with its Cedar action or ``None``, and what that is asked about.
+
+        For tools: the last is as in a gate, a pair that begins with a model, ``None`` for the application, or a
+        callable.
+        """
         yield from routed_actions(callback)
         yield from declared_actions(getattr(callback.cls, "serializer_class", None))
 

@@ -481,11 +481,15 @@ def test_the_anonymous_principal_is_asked(settings, photo):
 
 def test_routes_and_fields_are_known_without_a_request():
     """Of viewsets, generic and plain views."""
-    routes = dict(routed_actions(api.PhotoViewSet.as_view({"get": "list", "post": "publish", "patch": "forgotten"})))
-    assert routes == {"list": "ListPhotos", "publish": "PublishPhoto", "forgotten": None}
-    assert dict(routed_actions(api.PhotoList.as_view())) == {"list": "ListPhotos", "create": "CreatePhoto"}
+
+    def routes(view):
+        return {name: action for name, action, _ in routed_actions(view)}
+
+    viewset = api.PhotoViewSet.as_view({"get": "list", "post": "publish", "patch": "forgotten"})
+    assert routes(viewset) == {"list": "ListPhotos", "publish": "PublishPhoto", "forgotten": None}
+    assert routes(api.PhotoList.as_view()) == {"list": "ListPhotos", "create": "CreatePhoto"}
     named = list(ActionPermission.named_actions(api.AlbumViewSet.as_view({"get": "retrieve"})))
-    assert named[0] == ("retrieve", "ViewAlbum")
-    assert ("may", "EditAlbum") in named
-    assert ("photos.may", "DeletePhoto") in named
-    assert dict(routed_actions(api.Report.as_view()))["DELETE"] is None
+    assert named[0] == ("retrieve", "ViewAlbum", (Album, "pk"))
+    assert ("may", "EditAlbum", (Album, "pk")) in named
+    assert ("photos.may", "DeletePhoto", (Photo, "pk")) in named
+    assert routes(api.Report.as_view())["DELETE"] is None
