@@ -86,19 +86,23 @@ def computed_attribute(definition: ModelEntity, name: str) -> Attribute | None:
     Returns:
         ``None`` if neither tells.
     """
+    options = _options(_returned(getattr(definition, definition.computed[name])))
+    values = [one for one in options if one is not types.NoneType]
+    kind = _annotated(values[0]) if len(values) == 1 else None
+    if kind is not None:
+        return Attribute(kind, len(values) == len(options))
     expression = definition.expression(name)
     if isinstance(expression, Column):
         return stored_attribute(expression)
-    if expression is not None:
-        return Attribute(NamedType(kind_of_field(expression.output_field)), False)
+    return None if expression is None else Attribute(NamedType(kind_of_field(expression.output_field)), False)
+
+
+def _returned(method: Any) -> Any:
     try:
-        hint = typing.get_type_hints(getattr(definition, definition.computed[name])).get("return")
+        return typing.get_type_hints(method).get("return")
     except (NameError, TypeError):
         # An annotation names what only a type checker imports.
         return None
-    options = [one for one in _options(hint) if one is not types.NoneType]
-    kind = _annotated(options[0]) if len(options) == 1 else None
-    return None if kind is None else Attribute(kind, len(options) == len(_options(hint)))
 
 
 def _options(hint: Any) -> list[Any]:

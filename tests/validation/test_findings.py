@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -272,3 +273,13 @@ def test_no_policies_at_all_are_an_error(policies):
     assert found.message == f"No policy found in {policies}."
     (found,) = findings([])
     assert found.message == "No policy found in no directory."
+
+
+def test_every_kind_of_finding_is_explained():
+    """The page on policies has a row for each, which says how bad it is, and no other."""
+    root = Path(__file__).resolve().parents[2]
+    source = "".join(path.read_text() for path in (root / "django_avp" / "validation").glob("*.py"))
+    kinds = set(re.findall(r'Severity\.(\w+), "([a-z-]+)"', source))
+    explained = re.findall(r"^\| `([a-z-]+)` \| an? (error|warning):", (root / "docs" / "policies.md").read_text(), re.M)
+
+    assert {(severity.lower(), code) for severity, code in kinds} == {(severity, code) for code, severity in explained}
