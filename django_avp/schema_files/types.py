@@ -90,7 +90,8 @@ def computed_attribute(definition: ModelEntity, name: str) -> Attribute | None:
     values = [one for one in options if one is not types.NoneType]
     kind = _annotated(values[0]) if len(values) == 1 else None
     if kind is not None:
-        return Attribute(kind, len(values) == len(options))
+        # Were it required, no list could be made of rows of which the database does not know whether they have it.
+        return Attribute(kind, len(values) == len(options) and not definition.is_opaque(name))
     expression = definition.expression(name)
     if isinstance(expression, Column):
         return stored_attribute(expression)

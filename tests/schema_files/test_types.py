@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db.models import F, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
 
 from django_avp import entities
@@ -89,6 +89,10 @@ class Computing(entities.ModelEntity):
     def expression_titled(self):
         return Concat("title", Value("!"))
 
+    def attribute_loved(self, photo: Photo) -> bool: ...
+    def expression_loved(self):
+        return Q(likes__gt=10)
+
     def attribute_liked(self, photo): ...
     def expression_liked(self):
         return F("likes")
@@ -97,16 +101,16 @@ class Computing(entities.ModelEntity):
 @pytest.mark.parametrize(
     ("name", "attribute"),
     [
-        ("flag", Attribute(NamedType("Bool"), True)),
+        ("flag", Attribute(NamedType("Bool"), False)),
         ("number", Attribute(NamedType("Long"), False)),
-        ("identifier", Attribute(NamedType("String"), True)),
-        ("price", Attribute(NamedType("decimal"), True)),
-        ("day", Attribute(NamedType("datetime"), True)),
-        ("length", Attribute(NamedType("duration"), True)),
-        ("address", Attribute(NamedType("ipaddr"), True)),
-        ("names", Attribute(SetType(NamedType("String")), True)),
-        ("matrix", Attribute(SetType(SetType(NamedType("Long"))), True)),
-        ("album", Attribute(NamedType("PhotoFlash::Album"), True)),
+        ("identifier", Attribute(NamedType("String"), False)),
+        ("price", Attribute(NamedType("decimal"), False)),
+        ("day", Attribute(NamedType("datetime"), False)),
+        ("length", Attribute(NamedType("duration"), False)),
+        ("address", Attribute(NamedType("ipaddr"), False)),
+        ("names", Attribute(SetType(NamedType("String")), False)),
+        ("matrix", Attribute(SetType(SetType(NamedType("Long"))), False)),
+        ("album", Attribute(NamedType("PhotoFlash::Album"), False)),
         ("owner", Attribute(NamedType("PhotoFlash::User"), False)),
         ("stranger", None),
         ("either", None),
@@ -117,10 +121,11 @@ class Computing(entities.ModelEntity):
         ("hidden", None),
         ("titled", Attribute(NamedType("String"), False)),
         ("liked", Attribute(NamedType("Long"), True)),
+        ("loved", Attribute(NamedType("Bool"), True)),
     ],
 )
 def test_methods_say_what_they_return(name, attribute):
-    """By their annotation or their expression, if Cedar has such a type."""
+    """By their annotation or their expression, if Cedar has such a type; optional, if no database can tell."""
     registry = Registry()
     registry.register(Photo)(Computing)
 
