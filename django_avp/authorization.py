@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import RLock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -19,7 +20,7 @@ from django_avp.cedar import INACTIVE, INVALID, UNAVAILABLE, UNIDENTIFIED, Cause
 from django_avp.conf import conf
 from django_avp.engines.base import Batch, Engine, is_in_process, policies_of, schema_of
 from django_avp.entities import registry
-from django_avp.entities.world import MAX_ANCESTORS, Worlds
+from django_avp.entities.world import MAX_ANCESTORS, World, Worlds
 from django_avp.exceptions import (
     ActionDenied,
     AuthorizationUnavailable,
@@ -28,6 +29,7 @@ from django_avp.exceptions import (
     TokenError,
     UntranslatablePolicyError,
 )
+from django_avp.explanation import Asked, Explanation, explained
 from django_avp.filtering import Filter, any_of
 from django_avp.identity import Identity
 from django_avp.lists import List
@@ -270,6 +272,47 @@ class Authorization:
         decided = models.Q(pk__in=[row.pk for row, decision in decisions if decision])
         return Filter(any_of([bounds[1].condition, decided]), queryset.model).of(queryset)
 
+    def explain(
+        self, action: Action, resource: Resource = None, context: Mapping[str, Any] | None = None
+    ) -> Explanation:
+        """Decide as :meth:`can` does, and tell why: which policies decided, and what kept the others from it.
+
+        For operators: the explanation has the policies' sources, the entities and the claims in it.
+
+        Args:
+            action: as in :meth:`can`.
+            resource: as in :meth:`can`.
+            context: as in :meth:`can`.
+
+        Raises:
+            ImproperlyConfigured, ValueError, TypeError: as :meth:`can` does.
+        """
+        check = self.check(action, resource, context)
+        if check is None:
+            unsent = Check(action_uid(action), self._questions.resource_uid(resource))
+            return explained(Asked(unsent, INVALID, is_context_refused=True))
+        return explained(self._asked(check, self.answer(check)))
+
+    async def aexplain(
+        self, action: Action, resource: Resource = None, context: Mapping[str, Any] | None = None
+    ) -> Explanation:
+        """The same as :meth:`explain`, to be awaited."""
+        await self.acan(action, resource, context)
+        # What was decided is remembered: nothing is asked of the engine here.
+        return await sync_to_async(self.explain)(action, resource, context)
+
+    def _asked(self, check: Check, decision: Decision) -> Asked:
+        """A question that was answered, with what the answer was made of."""
+        identity = self.identity or _anonymous()
+        asked = Asked(check, decision, identity, fault=self.fault)
+        if decision.cause in (Cause.UNIDENTIFIED, Cause.INACTIVE) or identity is None:
+            return replace(asked, has_user=self.user is not None)
+        try:
+            policies = self.policies()
+        except AvpError as error:
+            return replace(asked, error=str(error))
+        return replace(asked, world=self._worlds_of((check,), policies)[check], store=self.store())
+
     def forget(self, resource: Resource = None) -> None:
         """Decide anew what is asked from now on, after a write.
 
@@ -338,13 +381,17 @@ class Authorization:
         except AvpError as error:
             self._decisions.update(dict.fromkeys(checks, unavailable(error)))
             return None
-        references = policies.references if policies else EVERYTHING
-        named = tuple((uid, uid, ()) for uid in references.named_entities())
-        worlds = self._worlds.build({check: (*self._questions.starts(check), *named) for check in checks}, references)
+        worlds = self._worlds_of(checks, policies)
         sound = tuple(check for check in checks if self._is_sound(check, worlds[check].fault, identity))
         self._decisions.update(dict.fromkeys(set(checks).difference(sound), INVALID))
         entities = tuple(worlds[check].entities for check in sound)
         return Batch(identity, sound, entities, self.store(), policies) if sound else None
+
+    def _worlds_of(self, checks: Iterable[Check], policies: Policies | None) -> dict[Check, World]:
+        """The entities that have to exist for each check."""
+        references = policies.references if policies else EVERYTHING
+        named = tuple((uid, uid, ()) for uid in references.named_entities())
+        return self._worlds.build({check: (*self._questions.starts(check), *named) for check in checks}, references)
 
     def _settled(self) -> Decision | None:
         """The decision about everything, where no engine needs to be asked."""

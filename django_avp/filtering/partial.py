@@ -1,4 +1,4 @@
-"""Partial evaluation: what is left of the policies when all but the resource is known.
+"""Partial evaluation: what is left of the policies when all but the resource, or all but the principal, is known.
 
 cedarpy calls this experimental; no other module knows of it.
 """
@@ -15,7 +15,7 @@ import cedarpy
 from django_avp.cedar import Entity, EntityUid
 from django_avp.policies import Policies
 
-__all__ = ["MisfitError", "Residuals", "conforms", "residuals"]
+__all__ = ["MisfitError", "Residuals", "conforms", "residuals", "residuals_for_anybody"]
 
 
 class MisfitError(Exception):
@@ -55,13 +55,37 @@ def residuals(
     Raises:
         MisfitError: the context or the entities do not conform to the schema.
     """
-    schema = policies.schema.handle if policies.schema else None
     # The resource is left out, never made up: a policy that names it must stay (facts of partial evaluation).
     request = {"principal": str(principal), "action": str(action), "context": context or "{}"}
+    return _left(policies, request, entities)
+
+
+def residuals_for_anybody(
+    policies: Policies, action: EntityUid, resource: EntityUid, context: str, entities: Iterable[Entity]
+) -> Residuals:
+    """Evaluate policies as far as they do not depend on the principal, which is a variable in what is left.
+
+    Args:
+        policies: the policies and their schema.
+        action: the action, which applies to the resource.
+        resource: what is asked about; it is among ``entities``.
+        context: a Record as JSON text; empty for none.
+        entities: what exists apart from the principal.
+
+    Raises:
+        MisfitError: the context or the entities do not conform to the schema.
+    """
+    request = {"action": str(action), "resource": str(resource), "context": context or "{}"}
+    left = _left(policies, request, entities)
+    return Residuals({key: _named(part) for key, part in left.conditions.items()}, left.errors)
+
+
+def _left(policies: Policies, request: Mapping[str, str], entities: Iterable[Entity]) -> Residuals:
+    schema = policies.schema.handle if policies.schema else None
     document = json.dumps([entity.as_json() for entity in entities])
     try:
         handle = cedarpy.Entities.from_json_str(document, schema)
-        result = cedarpy.is_authorized_partial(request, policies.policy_set, handle, schema)
+        result = cedarpy.is_authorized_partial(dict(request), policies.policy_set, handle, schema)
     except ValueError:
         # The text may quote claims (rule A8).
         raise MisfitError from None
@@ -95,3 +119,15 @@ def _condition(residual: Mapping[str, Any]) -> Any:
     # The scope and all conditions of a policy are one by now.
     (condition,) = residual["conditions"]
     return condition["body"]
+
+
+def _named(node: Any) -> Any:
+    """A condition with the principal as a variable, and entities that there are not by their ids (rule E3)."""
+    if isinstance(node, list):
+        return [_named(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(node.get("unknown"), list):
+        name = node["unknown"][0]["Value"]
+        return {"Var": name} if name == "principal" else {"Value": {"__entity": EntityUid.parse(name).as_json()}}
+    return {key: _named(item) for key, item in node.items()}

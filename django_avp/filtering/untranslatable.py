@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import cedarpy
 
 __all__ = ["Untranslatable", "cedar_text"]
+
+_STRING_OR_BLANK = re.compile(r'("(?:[^"\\]|\\.)*")|\s+', re.DOTALL)
 
 
 class Untranslatable(Exception):  # noqa: N818 - never leaves the package: it becomes an UntranslatablePolicyError
@@ -38,7 +41,9 @@ def cedar_text(expression: Any) -> str:
     }
     document = {"staticPolicies": {"policy": policy}, "templates": {}, "templateLinks": []}
     text = cedarpy.format_policies(cedarpy.policies_from_json_str(json.dumps(document)))
-    return " ".join(text.partition("{")[2].rpartition("}")[0].split())
+    body = text.partition("{")[2].rpartition("}")[0]
+    # On one line, but for what is in its strings.
+    return _STRING_OR_BLANK.sub(lambda found: found[1] or " ", body).strip()
 
 
 def _with_resource(node: Any) -> Any:
