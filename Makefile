@@ -31,7 +31,7 @@ PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 unexport DJANGO_SETTINGS_MODULE AVP_ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-avp test lint format matrix databases fuzz javascript bench suite clean
+.PHONY: help demo demo-avp test policies lint format matrix databases fuzz javascript bench suite clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,12 @@ test: $(DEV)/installed ## Run the tests; every line and branch of django_avp mus
 	$(DEV)/bin/coverage run -m $(PYTEST)
 	$(DEV)/bin/coverage combine --quiet
 	$(DEV)/bin/coverage report
+
+policies: $(DEV)/installed ## Validate and test the example's policies; each of them must determine a decision
+	$(DEV)/bin/python manage.py avp_schema --check
+	$(DEV)/bin/python manage.py avp_validate --fail-level warning
+	$(DEV)/bin/python -m pytest $(if $(REPORTS),--junitxml=$(REPORTS)/policies.xml) --ds=example_project.settings \
+		--avp-cov --avp-cov-fail-under=100 example_project/policy_tests
 
 lint: $(DEV)/installed ## Check style, formatting and types
 	$(DEV)/bin/ruff check

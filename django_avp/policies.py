@@ -286,8 +286,9 @@ def _fills(values: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
     """Whether values of a link are entities for the slots of its template, one for each and no other."""
     scopes = [template[side] for side in ("principal", "resource")]
     slots = {slot for scope in scopes if (slot := scope.get("slot") or scope.get("in", {}).get("slot"))}
-    entities = [tuple(sorted(value)) if isinstance(value, Mapping) else () for value in values.values()]
-    return slots == values.keys() and all(names == ("id", "type") for names in entities)
+    return slots == values.keys() and all(
+        isinstance(value, Mapping) and value.keys() == {"type", "id"} for value in values.values()
+    )
 
 
 def _is_refused(part: Mapping[str, Any]) -> bool:
@@ -313,7 +314,9 @@ def read_links(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise PolicyError(f"not a list of template links. {_LINKS}", path, 1)
     lines = (text.count("\n", 0, key.start()) + 1 for key in re.finditer(r'"newId"\s*:', text))
     for line, link in zip(chain(lines, repeat(1)), links, strict=False):
-        yield line, {key: link[key] for key in ("newId", "templateId", "values")}
+        # Cedar's JSON format has two forms of an entity.
+        values = {slot: _entity(value) for slot, value in link["values"].items()}
+        yield line, {"newId": link["newId"], "templateId": link["templateId"], "values": values}
 
 
 def _is_link(link: object) -> bool:
@@ -323,3 +326,7 @@ def _is_link(link: object) -> bool:
         and isinstance(link.get("newId"), str)
         and isinstance(link.get("values"), dict)
     )
+
+
+def _entity(value: Any) -> Any:
+    return value.get("__entity", value) if isinstance(value, dict) else value
