@@ -38,7 +38,20 @@ DOCS = ROOT / "docs"
 PAGES = [README, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 SOURCE = "\n".join(path.read_text() for path in sorted(Path(django_avp.__file__).parent.rglob("*.py")))
 
-LANGUAGES = {"cedar", "cedarschema", "console", "django", "html", "http", "jinja", "json", "python", "sql", "text", "yaml"}
+LANGUAGES = {
+    "cedar",
+    "cedarschema",
+    "console",
+    "django",
+    "html",
+    "http",
+    "jinja",
+    "json",
+    "python",
+    "sql",
+    "text",
+    "yaml",
+}
 # Defaults that are derived from something else, in words.
 DERIVED = {
     "AVP_POLICIES",

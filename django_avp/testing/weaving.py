@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,7 @@ from typing import Any
 import cedarpy
 
 from django_avp.cedar import Check, EntityUid, Verdict
-from django_avp.expressions import balanced
-from django_avp.policies import Policies, Statement
+from django_avp.policies import Policies, Statement, parse
 from django_avp.references import Mentions, References
 
 __all__ = ["Override", "woven"]
@@ -67,7 +66,7 @@ def woven(policies: Policies, overrides: Sequence[Override]) -> Policies:
     for override in overrides:
         name = override.name if override.name not in own else f"{override.name} {len(own) + 1}"
         own[name] = Statement(Path(override.name), 1, override.text)
-        [(kind, policy)] = _parsed(override.text)
+        kind, policy = parse(own[name])
         document[kind][name] = {**policy, "conditions": [*guards, *policy["conditions"]]}
         guards += [{**condition, "kind": "unless"} for condition in policy["conditions"]]
     for policy_id, statement in policies.statements.items():
@@ -75,9 +74,9 @@ def woven(policies: Policies, overrides: Sequence[Override]) -> Policies:
         if statement.text.startswith("{"):
             document["templateLinks"].append(json.loads(statement.text))
             continue
-        for kind, policy in _parsed(statement.text):
-            # First, so that a policy that cannot be evaluated is not asked at all.
-            document[kind][policy_id] = {**policy, "conditions": [*guards, *policy["conditions"]]}
+        kind, policy = parse(statement)
+        # First, so that a policy that cannot be evaluated is not asked at all.
+        document[kind][policy_id] = {**policy, "conditions": [*guards, *policy["conditions"]]}
     forbids = [name for name in own if document["staticPolicies"][name]["effect"] == "forbid"]
     return replace(
         policies,
@@ -88,11 +87,3 @@ def woven(policies: Policies, overrides: Sequence[Override]) -> Policies:
         mentions=Mentions.of(document),
         digest=f"{policies.digest}+{'+'.join(map(repr, overrides))}",
     )
-
-
-def _parsed(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The policy of a text in Cedar's JSON format, after the kind that it is."""
-    document = json.loads(cedarpy.policies_to_json_str(text))
-    for kind in ("staticPolicies", "templates"):
-        for policy in document[kind].values():
-            yield kind, balanced(policy)

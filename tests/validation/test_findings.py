@@ -280,6 +280,8 @@ def test_every_kind_of_finding_is_explained():
     root = Path(__file__).resolve().parents[2]
     source = "".join(path.read_text() for path in (root / "django_avp" / "validation").glob("*.py"))
     kinds = set(re.findall(r'Severity\.(\w+), "([a-z-]+)"', source))
-    explained = re.findall(r"^\| `([a-z-]+)` \| an? (error|warning):", (root / "docs" / "policies.md").read_text(), re.M)
+    explained = re.findall(
+        r"^\| `([a-z-]+)` \| an? (error|warning):", (root / "docs" / "policies.md").read_text(), re.M
+    )
 
     assert {(severity.lower(), code) for severity, code in kinds} == {(severity, code) for code, severity in explained}

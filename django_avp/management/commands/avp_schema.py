@@ -24,9 +24,9 @@ class Command(BaseCommand):
 
     help = (
         f"Write {SCHEMA_FILE}: entity types and attributes from the registered entities, principals and groups from "
-        "the settings, claims from what the policies read of them, and the actions that views, templates, API classes "
-        "and AVP_PERMISSION_ACTIONS name. What only people know stays: comments, annotations, further types and actions, "
-        "groups of actions, contexts, and what an action applies to."
+        "the settings, claims from what the policies read of them, and the actions that views, templates, API "
+        "classes and AVP_PERMISSION_ACTIONS name. What only people know stays: comments, annotations, further types "
+        "and actions, groups of actions, contexts, and what an action applies to."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -42,7 +42,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the schema, or tell how it differs."""
-        path = options["output"] or _path()
+        path = _from_here(options["output"] or _path())
         act = self._print if options["print"] else self._check if options["check"] else self._write
         try:
             text = read(path) if path.is_file() else ""
@@ -85,6 +85,11 @@ def _path() -> Path:
             f"There is no directory for {SCHEMA_FILE}. Name it in AVP_POLICIES, or name the file with --output."
         )
     return found[0] if found else Path(conf.policies[0]) / SCHEMA_FILE
+
+
+def _from_here(path: Path) -> Path:
+    """A path as it is told: from the current directory, if it is in there."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _difference(path: Path, text: str, wanted: str) -> str:
