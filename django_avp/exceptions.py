@@ -70,9 +70,7 @@ class PolicyError(AvpError):
         excerpt: the line with a caret below the column; empty if that is not known.
     """
 
-    def __init__(
-        self, cause: str, path: Path | None = None, line: int = 0, column: int = 0, excerpt: str = ""
-    ) -> None:
+    def __init__(self, cause: str, path: Path | None = None, line: int = 0, column: int = 0, excerpt: str = "") -> None:
         place = f"{path}:{line}" if line else path
         super().__init__(f"{place}: {cause}" if place else cause)
         self.cause = cause

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from django_avp.exceptions import PolicyError
 
@@ -23,7 +24,7 @@ __all__ = [
     "nesting",
     "read",
     "statements",
-    "write",
+    "write_all",
 ]
 
 SCHEMA_FILE = "schema.cedarschema"
@@ -130,22 +131,44 @@ def read(path: Path) -> str:
         raise PolicyError(f"{cause}. Save it as UTF-8, and let this process read it.", path) from error
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file as a whole: who reads it meanwhile, or after an error, finds the old text or the new one.
+def write_all(texts: Mapping[Path, str | None]) -> None:
+    """Write files: each is written aside first, and only when all are, they take their places.
+
+    Args:
+        texts: by path; ``None`` removes a file.
 
     Raises:
-        PolicyError: it cannot be written.
+        PolicyError: one cannot be written; none was changed.
     """
-    new = path.with_name(f".{path.name}.new")
+    aside: dict[Path, Path] = {}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(text, encoding="utf-8")
-        new.replace(path)
+        for path, text in texts.items():
+            if text is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # Hidden, so that nobody takes it for a policy file meanwhile.
+                with NamedTemporaryFile(
+                    "w", encoding="utf-8", newline="", dir=path.parent, prefix=".", delete=False
+                ) as file:
+                    aside[path] = Path(file.name)
+                    file.write(text)
+                aside[path].chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        for path in texts:
+            if path in aside:
+                os.replace(aside[path], path)
+            else:
+                path.unlink()
     except OSError as error:
-        with suppress(OSError):
-            new.unlink()
-        cause = f"cannot be written ({error.__class__.__name__}). Let this process write it."
-        raise PolicyError(cause, path) from error
+        raise PolicyError(f"cannot be written ({error.strerror}). Let this process write there.", path) from error
+    finally:
+        for path in aside.values():
+            path.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """The permissions that new files do not get."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def statements(path: Path) -> Iterator[Statement]:

@@ -10,7 +10,7 @@ from typing import Any
 import cedarpy
 
 from django_avp.exceptions import PolicyError
-from django_avp.policy_files import comments, files, read, write
+from django_avp.policy_files import comments, files, read, write_all
 from django_avp.validation.findings import Finding, Severity
 
 __all__ = ["format_files", "format_findings"]
@@ -30,12 +30,11 @@ def format_files(directories: Sequence[Path]) -> list[Path]:
         The files that were written.
 
     Raises:
-        PolicyError: one cannot be written.
+        PolicyError: one cannot be written; none was changed.
     """
-    changed = list(_changed(directories))
-    for path, text in changed:
-        write(path, text)
-    return [path for path, _ in changed]
+    changed = dict(_changed(directories))
+    write_all(changed)
+    return list(changed)
 
 
 def _changed(directories: Sequence[Path]) -> Iterator[tuple[Path, str]]:

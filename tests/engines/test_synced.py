@@ -291,7 +291,7 @@ def test_a_store_without_schema_or_source_is_read(client, store, engines):
 
 def test_g5_one_worker_reads_for_all(endpoint, client, store, engines, settings, who, monkeypatch):
     """A thousand policies and eight workers: the calls of one worker, and 23 of them where nothing has changed."""
-    monkeypatch.setattr("django_avp.engines.synced.pulling._RATE", 100)
+    monkeypatch.setattr("django_avp.engines.synced.calling._RATE", 100)
     monkeypatch.setattr("django_avp.engines.synced.pulling._SETTLING", timedelta(seconds=2))
     # However busy the machine is: where the cache does not answer in time, each worker reads for itself.
     monkeypatch.setattr("django_avp.engines.shared_cache._PATIENCE", 60)

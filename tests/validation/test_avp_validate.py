@@ -114,11 +114,11 @@ def test_what_cannot_be_written_or_configured_is_told(policies, settings, capsys
     """A file system that refuses, and a setting that is wrong."""
 
     def refuse(*args, **kwargs):
-        raise PermissionError
+        raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_text", refuse)
-        with pytest.raises(CommandError, match=r"b\.cedar: cannot be written \(PermissionError\)"):
+        patched.setattr(os, "replace", refuse)
+        with pytest.raises(CommandError, match=r"b\.cedar: cannot be written \(Permission denied\)"):
             run(capsys, "--fix")
     settings.AVP_POLICIES = 3
     with pytest.raises(CommandError, match="AVP_POLICIES"):

@@ -6,14 +6,13 @@ is read until two passes agree (rule G5). The text of a statement is fetched onl
 
 from __future__ import annotations
 
-import random
 import time
-from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django_avp.engines.synced.calling import Caller
 from django_avp.engines.synced.content import Content, Listed, Source
 from django_avp.exceptions import AuthorizationUnavailable
 
@@ -22,10 +21,6 @@ __all__ = ["Puller"]
 _PAGE = 50
 _BATCH = 100
 _MOST_PASSES = 8
-# Calls a second of one operation: the default quota is ten, and others need some of them.
-_RATE = 8
-# Seconds to wait after each time that a call is throttled.
-_PAUSES = (1.0, 2.0, 4.0, 8.0)
 # Writes are consistent within seconds; what is younger is fetched again the next time.
 _SETTLING = timedelta(seconds=10)
 
@@ -42,8 +37,7 @@ class Puller:
     def __init__(self, client: Any, store: str, pause: Callable[[float], object] = time.sleep) -> None:
         self._client = client
         self._store = store
-        self._pause = pause
-        self._called: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_RATE))
+        self._call = Caller(client, pause).call
 
     def pull(self, known: Content | None = None, known_at: float = 0.0) -> Content:
         """Read what the store has now.
@@ -130,29 +124,6 @@ class Puller:
             item = self._call("get_policy_template", policyStoreId=self._store, policyTemplateId=template_id)
             fetched[template_id] = (item["lastUpdatedDate"].isoformat(), item["statement"])
         return fetched
-
-    # Calls
-
-    def _call(self, operation: str, **parameters: Any) -> Any:
-        """Call within the quota, and wait ever longer when that is not enough: others use it, too."""
-        throttled = self._client.exceptions.ThrottlingException
-        for pause in _PAUSES:
-            self._wait_for_slot(operation)
-            try:
-                return getattr(self._client, operation)(**parameters)
-            except throttled:
-                # Not all workers of all sites at the same moment again.
-                self._pause(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
-        self._wait_for_slot(operation)
-        return getattr(self._client, operation)(**parameters)
-
-    def _wait_for_slot(self, operation: str) -> None:
-        """Wait while there were ``_RATE`` calls of the operation within the last second."""
-        called = self._called[operation]
-        now = time.monotonic()
-        if len(called) == _RATE and now - called[0] < 1:
-            self._pause(called[0] + 1 - now)
-        called.append(time.monotonic())
 
 
 def _listed(item: Mapping[str, Any]) -> Listed:

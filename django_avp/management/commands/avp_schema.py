@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django_avp.conf import conf
 from django_avp.exceptions import PolicyError
 from django_avp.policies import parse, parse_schema
-from django_avp.policy_files import SCHEMA_FILE, Statement, files, read, statements, write
+from django_avp.policy_files import SCHEMA_FILE, Statement, files, read, statements, write_all
 from django_avp.schema_files import Project, merged
 
 __all__ = ["Command"]
@@ -67,7 +67,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{path} is what the project declares; nothing is changed.")
             return
         self.stdout.write(_difference(path, text, wanted), ending="")
-        write(path, wanted)
+        write_all({path: wanted})
         self.stdout.write(self.style.SUCCESS(f"{path} is written."))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,6 +45,7 @@ class Fault:
         is_hung: whether there is no answer until the fault is lifted.
         delay: seconds that every answer is late, right as it is otherwise.
         members: more members of the error.
+        operations: those that the error is for, such as ``"CreatePolicy"``; all of them if there are none.
     """
 
     error: str = ""
@@ -54,6 +55,7 @@ class Fault:
     is_hung: bool = False
     delay: float = 0
     members: Mapping[str, Any] = field(default_factory=dict)
+    operations: Collection[str] = ()
 
 
 class Endpoint:
@@ -156,8 +158,8 @@ class Endpoint:
             self.calls.append(called)
         if self._gate is not None:
             self._gate.wait(timeout=10)
-        if self._fault is not None and self._fault.error:
-            fault = self._fault
+        fault = self._fault
+        if fault is not None and fault.error and (not fault.operations or operation in fault.operations):
             raise ServiceError(fault.error, "As you asked.", fault.members, status=fault.status)
         if self._quotas is not None:
             self._quotas.take(operation, str(request.get("policyStoreId", "")))

@@ -1,0 +1,162 @@
+"""Schemas compared by what they declare, and the one that holds while a store goes from one to another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import cedarpy
+
+from django_avp.cedar import EntityUid
+from django_avp.declarations import Reader, join
+from django_avp.deployment.items import Item, Kind
+from django_avp.deployment.schema_union import union
+from django_avp.deployment.steps import Phase
+from django_avp.deployment.wanted import MAX_POLICY_BYTES, MAX_SCHEMA_BYTES
+from django_avp.references import Mentions
+from django_avp.schema import Schema
+
+__all__ = ["Transition", "guard_item", "is_same_schema", "schema_text", "transition"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """How a store goes from one schema to another.
+
+    Attributes:
+        between: the schema that holds while policies are written, in Cedar's JSON format.
+        guards: conditions under which everything is forbidden meanwhile, each with the phase in which that begins:
+            from the beginning what the old schema does not declare, and before permits are created what the new one
+            does not.
+        dangers: why it cannot be made without a request being decided by half of a change.
+    """
+
+    between: str
+    guards: tuple[tuple[Phase, str], ...] = ()
+    dangers: tuple[str, ...] = ()
+
+
+def is_same_schema(one: str | None, other: str | None) -> bool:
+    """Whether two schemas, in Cedar's JSON format, declare the same."""
+    if one is None or other is None:
+        return one is other
+    return one == other or _meaning(one) == _meaning(other)
+
+
+def schema_text(schema: str | None) -> str:
+    """A schema in Cedar's own syntax; empty without one."""
+    return str(cedarpy.Schema.from_json_str(schema)) if schema else ""
+
+
+def transition(old: str | None, new: str, written: Iterable[Item], mentioned: Iterable[Item]) -> Transition:
+    """The way from one schema to another.
+
+    Args:
+        old: what the store has, in Cedar's JSON format; ``None`` without one.
+        new: what it is to have.
+        written: the statements that are to be there afterwards.
+        mentioned: all statements, the old ones among them.
+    """
+    groups = tuple(_changed_groups(old, new, mentioned))
+    if old is None:
+        return Transition(new, dangers=groups)
+    try:
+        between = union(old, new)
+        handle = cedarpy.Schema.from_json_str(between)
+    except ValueError as error:
+        return Transition(new, dangers=(*groups, f"{error}."))
+    before, after = _schema(old), _schema(new)
+    beginning, ending = _undeclared(before, after), _undeclared(after, before)
+    guards = ((Phase.GUARDS, beginning), (Phase.FORBIDS_CREATE, ending))
+    dangers = [*groups, *_misfits(handle, written)]
+    if len(between.encode()) > MAX_SCHEMA_BYTES:
+        dangers.append(f"The old schema and the new one have more than {MAX_SCHEMA_BYTES} bytes together.")
+    if any(len(condition.encode()) > MAX_POLICY_BYTES - 200 for _, condition in guards):
+        dangers.append("Too many actions and types are declared for one policy to forbid all others meanwhile.")
+    return Transition(between, tuple(guard for guard in guards if guard[1]), tuple(dangers))
+
+
+def guard_item(condition: str, item_id: str) -> Item:
+    """The policy that forbids what one of two schemas does not declare."""
+    text = f'@id("{item_id}")\nforbid (principal, action, resource)\nwhen {{ {condition} }};'
+    everything = json.dumps({"op": "All"})
+    return Item(Kind.POLICY, item_id, "forbid", text, (everything, everything))
+
+
+# What a schema declares
+
+
+def _schema(text: str) -> Schema:
+    return Schema.of(cedarpy.Schema.from_json_str(text))
+
+
+def _reader(text: str) -> Reader:
+    return Reader(str(cedarpy.Schema.from_json_str(text)))
+
+
+def _meaning(text: str) -> object:
+    schema, reader = _schema(text), _reader(text)
+    rest = {name: (entity.tags, frozenset(entity.ids)) for name, entity in reader.entities.items()}
+    return schema.entity_types, schema.actions, rest, _groups(reader)
+
+
+def _groups(reader: Reader) -> dict[EntityUid, frozenset[EntityUid]]:
+    """The groups of each action, and those that they are in."""
+    parents = {
+        uid: [_in_namespace(parent, action.namespace, reader) for parent in action.parents]
+        for uid, action in reader.actions.items()
+    }
+
+    def above(uid: EntityUid) -> Iterator[EntityUid]:
+        for parent in parents.get(uid, ()):
+            yield parent
+            yield from above(parent)
+
+    return {uid: frozenset(above(uid)) for uid in parents}
+
+
+def _in_namespace(uid: EntityUid, namespace: str, reader: Reader) -> EntityUid:
+    inner = EntityUid(join(namespace, uid.type), uid.id)
+    return inner if uid.type == "Action" and inner in reader.actions else uid
+
+
+# What stands in the way
+
+
+def _changed_groups(old: str | None, new: str, statements: Iterable[Item]) -> Iterator[str]:
+    """Actions whose groups change although a policy asks for the group."""
+    after = _groups(_reader(new))
+    # Without a schema, no action is in a group.
+    before = _groups(_reader(old)) if old else dict.fromkeys(after, frozenset[EntityUid]())
+    text = "\n".join(item.text for item in statements)
+    asked_for = Mentions.of(json.loads(cedarpy.policies_to_json_str(text))).entities
+    for uid in sorted(before.keys() & after.keys(), key=str):
+        for group in sorted(before[uid] ^ after[uid], key=str):
+            if group in asked_for:
+                yield f"{uid} {'joins' if group in after[uid] else 'leaves'} {group}, which a policy asks for."
+
+
+def _misfits(between: cedarpy.Schema, statements: Iterable[Item]) -> Iterator[str]:
+    for item in statements:
+        if not cedarpy.validate_policies(item.text, between).validation_passed:
+            yield f"{item.place}: {item.title} conforms to the new schema, but not while the old one holds, too."
+
+
+def _undeclared(one: Schema, other: Schema) -> str:
+    """The condition of what one schema does not take and the other does: whole actions, and types of others."""
+    known = {uid: action for uid, action in one.actions.items() if action.principals}
+    conditions = []
+    if any(action.principals and uid not in known for uid, action in other.actions.items()):
+        listed = ", ".join(sorted(map(str, known)))
+        conditions.append(f"!([{listed}].contains(action))" if listed else "true")
+    for uid, action in known.items():
+        wider = other.actions.get(uid, action)
+        if wider.principals - action.principals or wider.resources - action.resources:
+            sides = [_is_one("principal", action.principals), _is_one("resource", action.resources)]
+            conditions.append(f"(action == {uid} && !({' && '.join(sides)}))")
+    return " || ".join(conditions)
+
+
+def _is_one(side: str, types: Iterable[str]) -> str:
+    return f"({' || '.join(f'{side} is {name}' for name in sorted(types))})"
