@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
 
 from django_avp.conf import conf
+from django_avp.testing import endpoint
 from tests.testing.aws import conforming_client
 
 ITEM = {
@@ -119,7 +120,8 @@ def run_module(monkeypatch, mint, tmp_path):
         arguments = [f"--user-pool={mint.pool}", "--client-id=client-1", f"--jwks={keys}", "--port=0"]
         arguments += ["--principal-type=PhotoFlash::User", "--group-type=PhotoFlash::Group", "--policy-store-id=mine"]
         monkeypatch.setattr(sys, "argv", ["endpoint", str(directory), *arguments])
-        runpy.run_module("django_avp.testing.endpoint", run_name="__main__")
+        # By its path: pytest loads a plugin's package by a loader of its own, which runpy does not know.
+        runpy.run_path(endpoint.__path__[0] + "/__main__.py", run_name="__main__")
 
     return run
 
