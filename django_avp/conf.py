@@ -75,7 +75,8 @@ class Settings:
     @property
     def cache(self) -> str | None:
         """Alias of the Django cache in which workers share what they know; ``None`` keeps no decisions."""
-        return text("AVP_CACHE", "", "a key of CACHES") or None
+        unset = getattr(settings, "AVP_CACHE", None) is None
+        return None if unset else text("AVP_CACHE", "", "a key of CACHES") or None
 
     @property
     def cache_ttl(self) -> float:

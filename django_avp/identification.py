@@ -10,7 +10,7 @@ from django.utils.functional import SimpleLazyObject
 
 from django_avp.authorization import Authorization
 from django_avp.conf import conf
-from django_avp.exceptions import TokenError, TokenForeignError
+from django_avp.exceptions import TokenError, TokenForeignError, TokenInvalidError
 from django_avp.identity import Identity
 from django_avp.reporting import exception_reporter_filter
 from django_avp.runtime import runtime
@@ -38,9 +38,9 @@ def identify(request: HttpRequest) -> Authorization:
         if pair is None:
             continue
         try:
-            identity, fault = _verify(pair, source), None
+            identity, fault = _verify(request, pair, source), None
         except TokenError as error:
-            fault = error
+            fault = _fault(error, source)
         if not is_left_to_others(fault):
             break
     return _attach(request, identity, fault)
@@ -55,9 +55,9 @@ async def aidentify(request: HttpRequest) -> Authorization:
         if pair is None:
             continue
         try:
-            identity, fault = await _averify(pair, source), None
+            identity, fault = await _averify(request, pair, source), None
         except TokenError as error:
-            fault = error
+            fault = _fault(error, source)
         if not is_left_to_others(fault):
             break
     return _attach(request, identity, fault)
@@ -68,24 +68,33 @@ def is_left_to_others(fault: TokenError | None) -> bool:
     return isinstance(fault, TokenForeignError)
 
 
-def _verify(pair: TokenPair, source: TokenSource) -> Identity:
+def _verify(request: HttpRequest, pair: TokenPair, source: TokenSource) -> Identity:
     verifier = runtime.verifier
     if pair.token is not None:
         tokens = [verifier.verify(pair.token)]
     else:
         named = [("id", pair.id_token), ("access", pair.access_token)]
         tokens = [verifier.verify(token, kind=kind) for kind, token in named if token is not None]
+    source.confirm(request, tokens)
     return _identity(tokens, source)
 
 
-async def _averify(pair: TokenPair, source: TokenSource) -> Identity:
+async def _averify(request: HttpRequest, pair: TokenPair, source: TokenSource) -> Identity:
     verifier = runtime.verifier
     if pair.token is not None:
         tokens = [await verifier.averify(pair.token)]
     else:
         named = [("id", pair.id_token), ("access", pair.access_token)]
         tokens = [await verifier.averify(token, kind=kind) for kind, token in named if token is not None]
+    await source.aconfirm(request, tokens)
     return _identity(tokens, source)
+
+
+def _fault(error: TokenError, source: TokenSource) -> TokenError:
+    """Another issuer's token is a forgery where nobody else's belongs."""
+    if isinstance(error, TokenForeignError) and not source.is_shared:
+        return TokenInvalidError(error.code, str(error))
+    return error
 
 
 def _identity(tokens: list[VerifiedToken], source: TokenSource) -> Identity:

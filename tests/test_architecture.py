@@ -23,11 +23,12 @@ LAYERS = [
     {"engines", "engines.cedar", "reporting", "questions", "rounds"},
     {"filtering"},
     {"runtime"},
-    {"lists", "explanation"},
+    {"lists", "explanation", "readiness"},
     {"authorization"},
     {"gates", "templating", "responses", "identification", "headers"},
     {"planning"},
     {
+        "admin",
         "backends",
         "middleware",
         "decorators",

@@ -287,3 +287,11 @@ def test_wrong_values_are_told(settings, name, value, cure):
         getattr(conf, name)
     assert str(caught.value).startswith(f"AVP_{name.upper()}")
     assert cure in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_no_cache_can_be_said(settings, value):
+    """What is the default may be written down."""
+    settings.AVP_CACHE = value
+
+    assert conf.cache is None

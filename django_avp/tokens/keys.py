@@ -22,7 +22,7 @@ from django_avp.conf import conf
 from django_avp.exceptions import KeySetUnavailableError, TokenError, TokenInvalidError
 from django_avp.tokens.jwks import TIMEOUT, fetch_key_set, parse_key_set
 
-__all__ = ["KeySets"]
+__all__ = ["Clock", "Fetch", "Flight", "KeySets"]
 
 logger = logging.getLogger("django_avp")
 
@@ -37,6 +37,9 @@ PAUSE = 10.0
 """After a fetch that did not find the wanted key: made-up key ids cause no more fetches than this allows."""
 KEY_ID_PAUSE = 30.0
 """Until the same key id that was not found is looked for again."""
+
+# In place of a key id, which is never empty: a fetch for no key in particular.
+_ANY = ""
 
 Fetch = Callable[[str], bytes]
 Clock = Callable[[], float]
@@ -67,17 +70,30 @@ class KeySets:
         """
         inline = conf.jwks
         if inline is not None:
-            return self._given(inline, key_id)
+            return _known(self._given(inline).get(key_id))
         return self._set(issuer, pool).get(key_id)
 
     async def aget(self, issuer: str, pool: str, key_id: str) -> RSAPublicKey:
         """Return a key as :meth:`get` does; the event loop is free while a fetch is under way."""
         inline = conf.jwks
         if inline is not None:
-            return self._given(inline, key_id)
+            return _known(self._given(inline).get(key_id))
         return await self._set(issuer, pool).aget(key_id)
 
-    def _given(self, inline: Mapping[str, Any], key_id: str) -> RSAPublicKey:
+    def load(self, issuer: str, pool: str) -> None:
+        """Have the key set of an issuer at hand: fetched, unless some of its keys are known already.
+
+        Raises:
+            KeySetUnavailableError: it cannot be fetched.
+            ImproperlyConfigured: ``AVP_JWKS`` holds no usable key.
+        """
+        inline = conf.jwks
+        if inline is not None:
+            self._given(inline)
+        else:
+            self._set(issuer, pool).load()
+
+    def _given(self, inline: Mapping[str, Any]) -> Mapping[str, RSAPublicKey]:
         source, keys = self._inline
         if source is not inline and source != inline or not keys:
             keys = parse_key_set(inline)
@@ -87,9 +103,7 @@ class KeySets:
                     "signatures, or remove it to have the key set fetched from the issuer."
                 )
             self._inline = (inline, keys)
-        if key_id not in keys:
-            raise _unknown()
-        return keys[key_id]
+        return keys
 
     def _set(self, issuer: str, pool: str) -> _FetchedSet:
         url = _url(issuer, pool)
@@ -118,17 +132,14 @@ class _FetchedSet:
         # At most one key id is added for each pause of all key ids, and those whose time is over are removed.
         self._unknown_until: dict[str, float] = {}
         self._has_failed = False
-        self._flight: _Flight | None = None
+        self._flight: Flight | None = None
 
     def get(self, key_id: str) -> RSAPublicKey:
         key, flight = self._find(key_id)
         if flight is not None:
-            try:
-                flight.landed.result(self._timeout)
-            except TimeoutError:
-                self._land(flight, {}, "TimeoutError")
+            self._wait(flight)
             key = self._keys.get(key_id)
-        return self._known(key)
+        return self._judge(key)
 
     async def aget(self, key_id: str) -> RSAPublicKey:
         key, flight = self._find(key_id)
@@ -138,9 +149,24 @@ class _FetchedSet:
             except TimeoutError:
                 self._land(flight, {}, "TimeoutError")
             key = self._keys.get(key_id)
-        return self._known(key)
+        return self._judge(key)
 
-    def _find(self, key_id: str) -> tuple[RSAPublicKey | None, _Flight | None]:
+    def load(self) -> None:
+        if self._keys:
+            return
+        _, flight = self._find(_ANY)
+        if flight is not None:
+            self._wait(flight)
+        if not self._keys:
+            raise _unavailable()
+
+    def _wait(self, flight: Flight) -> None:
+        try:
+            flight.landed.result(self._timeout)
+        except TimeoutError:
+            self._land(flight, {}, "TimeoutError")
+
+    def _find(self, key_id: str) -> tuple[RSAPublicKey | None, Flight | None]:
         """Return the key if it is known, and the fetch to wait for if there is one."""
         now = self._clock()
         key = self._keys.get(key_id)
@@ -156,7 +182,7 @@ class _FetchedSet:
                 self._settle(flight, {})
             if now < (self._due_at if key is not None else self._pause(key_id)):
                 return key, None
-            self._flight = flight = _Flight(key_id, now + self._timeout)
+            self._flight = flight = Flight(key_id, now + self._timeout)
         # A thread of its own, because only so the time for name look-up, handshake and body is bounded in all.
         threading.Thread(target=self._run, args=(flight,), name="django-avp-key-set", daemon=True).start()
         return key, flight
@@ -164,7 +190,7 @@ class _FetchedSet:
     def _pause(self, key_id: str) -> float:
         return max(self._paused_until, self._unknown_until.get(key_id, -math.inf))
 
-    def _run(self, flight: _Flight) -> None:
+    def _run(self, flight: Flight) -> None:
         keys: dict[str, RSAPublicKey] = {}
         fault = "no usable key"
         try:
@@ -174,7 +200,7 @@ class _FetchedSet:
         self._land(flight, keys, fault)
         flight.landed.set_result(None)
 
-    def _land(self, flight: _Flight, keys: dict[str, RSAPublicKey], fault: str) -> None:
+    def _land(self, flight: Flight, keys: dict[str, RSAPublicKey], fault: str) -> None:
         with self._lock:
             # A fetch that was given up must not replace the outcome of a later one.
             if self._flight is not flight:
@@ -183,7 +209,7 @@ class _FetchedSet:
         if not keys:
             logger.warning("avp.key_set_failed", extra={"url": self._url, "fault": fault})
 
-    def _settle(self, flight: _Flight, keys: dict[str, RSAPublicKey]) -> None:
+    def _settle(self, flight: Flight, keys: dict[str, RSAPublicKey]) -> None:
         now = self._clock()
         self._flight = None
         self._has_failed = not keys
@@ -194,21 +220,22 @@ class _FetchedSet:
             return
         self._keys = keys
         self._due_at = now + MAX_AGE
-        if flight.key_id not in keys:
+        if flight.key_id not in {_ANY, *keys}:
             self._paused_until = now + PAUSE
             still = {key_id: until for key_id, until in self._unknown_until.items() if until > now}
             self._unknown_until = still | {flight.key_id: now + KEY_ID_PAUSE}
 
-    def _known(self, key: RSAPublicKey | None) -> RSAPublicKey:
-        if key is not None:
-            return key
-        if self._has_failed:
-            raise KeySetUnavailableError("key_set", "The key set of the issuer cannot be fetched.")
-        raise _unknown()
+    def _judge(self, key: RSAPublicKey | None) -> RSAPublicKey:
+        if key is None and self._has_failed:
+            raise _unavailable()
+        return _known(key)
 
 
-class _Flight:
-    """A fetch under way, begun for one key id; ``landed`` is done when its outcome is known."""
+class Flight:
+    """A fetch under way, begun for one key id; ``landed`` is done when its outcome is known.
+
+    ``expires_at`` is the time, by the clock of who began it, after which nobody waits for it.
+    """
 
     __slots__ = ("expires_at", "key_id", "landed")
 
@@ -228,5 +255,11 @@ def _url(issuer: str, pool: str) -> str:
     return configured.get(issuer) or configured.get(pool) or f"{issuer.rstrip('/')}/.well-known/jwks.json"
 
 
-def _unknown() -> TokenError:
-    return TokenInvalidError("unknown_key", "The token is signed with a key that its issuer does not have.")
+def _known(key: RSAPublicKey | None) -> RSAPublicKey:
+    if key is None:
+        raise TokenInvalidError("unknown_key", "The token is signed with a key that its issuer does not have.")
+    return key
+
+
+def _unavailable() -> TokenError:
+    return KeySetUnavailableError("key_set", "The key set of the issuer cannot be fetched.")

@@ -1,13 +1,13 @@
 """Token sources: where a request carries its tokens.
 
-A source reads and judges nothing: what it finds is verified elsewhere.
+A source reads, and the tokens that it finds are verified elsewhere; then one that has more to go by confirms them.
 """
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Never
 
@@ -15,10 +15,14 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from django_avp.tokens.alb import LoadBalancers
+
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-__all__ = ["AuthorizationHeader", "Cookie", "Session", "TokenPair", "TokenSource", "build_sources"]
+    from django_avp.tokens.verifier import VerifiedToken
+
+__all__ = ["AlbHeader", "AuthorizationHeader", "Cookie", "Session", "TokenPair", "TokenSource", "build_sources"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -45,6 +49,8 @@ class TokenSource(ABC):
 
     ambient: ClassVar[bool] = True
     """Whether a browser or a proxy sends the tokens by itself, so that requests need the CSRF check (rule C1)."""
+    is_shared: ClassVar[bool] = True
+    """Whether other applications' tokens may be found here: those of other issuers are left to them (rule C2)."""
     vary: ClassVar[tuple[str, ...]] = ()
     """The request headers that the tokens come from, for ``Vary`` (rule C5)."""
     sensitive_headers: ClassVar[tuple[str, ...]] = ()
@@ -62,6 +68,17 @@ class TokenSource(ABC):
     async def aread(self, request: HttpRequest) -> TokenPair | None:
         """Return what :meth:`read` does; for sources that have to wait for it."""
         return self.read(request)
+
+    def confirm(self, request: HttpRequest, tokens: Sequence[VerifiedToken]) -> None:  # noqa: B027 - most have no more
+        """Refuse tokens that were verified, where the request says more than they do.
+
+        Raises:
+            TokenError: they do not identify who sent the request.
+        """
+
+    async def aconfirm(self, request: HttpRequest, tokens: Sequence[VerifiedToken]) -> None:
+        """Do what :meth:`confirm` does; for sources that have to wait for it."""
+        self.confirm(request, tokens)
 
 
 class AuthorizationHeader(TokenSource):
@@ -131,6 +148,42 @@ class Session(_NamedPair):
         if session is None:
             return None
         return _pair(*[name and await session.aget(name) for name in (self.id_token, self.access_token)])
+
+
+class AlbHeader(TokenSource):
+    """The headers of an Application Load Balancer that signs users in with Amazon Cognito.
+
+    ``x-amzn-oidc-accesstoken`` is who they are; ``x-amzn-oidc-data`` proves that the request came through the load
+    balancer, and is about the same user. ``x-amzn-oidc-identity`` is not signed and stays unread.
+
+    Args:
+        signer: the ARN of the load balancer, or several.
+        keys_url: where its keys are, with ``{kid}`` in the place of the key's id; by default where AWS has them.
+    """
+
+    ambient = True
+    # Only the load balancer writes these headers, so what it did not write is a forgery.
+    is_shared = False
+    vary = ("X-Amzn-Oidc-Accesstoken", "X-Amzn-Oidc-Data", "X-Amzn-Oidc-Identity")
+    sensitive_headers = vary
+
+    def __init__(self, signer: str | Iterable[str] = (), keys_url: str | None = None) -> None:
+        self._load_balancers = LoadBalancers([signer] if isinstance(signer, str) else signer, keys_url)
+
+    def read(self, request: HttpRequest) -> TokenPair | None:
+        access_token = request.headers.get("X-Amzn-Oidc-Accesstoken")
+        if access_token is None and "X-Amzn-Oidc-Data" not in request.headers:
+            return None
+        # One without the other is a fault, not an absence (rule C2).
+        return TokenPair(access_token=access_token or "")
+
+    def confirm(self, request: HttpRequest, tokens: Sequence[VerifiedToken]) -> None:
+        for token in tokens:
+            self._load_balancers.confirm(request.headers.get("X-Amzn-Oidc-Data", ""), token)
+
+    async def aconfirm(self, request: HttpRequest, tokens: Sequence[VerifiedToken]) -> None:
+        for token in tokens:
+            await self._load_balancers.aconfirm(request.headers.get("X-Amzn-Oidc-Data", ""), token)
 
 
 def _pair(id_token: object, access_token: object) -> TokenPair | None:

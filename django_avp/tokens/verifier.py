@@ -6,10 +6,9 @@ the key set, among those that the settings allow. No error carries a part of a t
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Never
@@ -20,17 +19,20 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from django_avp.cedar import EntityUid
 from django_avp.conf import conf
-from django_avp.exceptions import TokenError, TokenExpiredError, TokenForeignError, TokenInvalidError
+from django_avp.exceptions import (
+    KeySetUnavailableError,
+    TokenError,
+    TokenExpiredError,
+    TokenForeignError,
+    TokenInvalidError,
+)
+from django_avp.tokens.compact import MAX_TOKEN_LENGTH, decode_segment, is_time
 from django_avp.tokens.keys import KeySets
 from django_avp.values import has_reserved_key
 
 __all__ = ["TokenVerifier", "VerifiedToken"]
 
-# AVP's own limit (`Token`, API version 2021-12-01): what is longer could not be passed on.
-MAX_TOKEN_LENGTH = 131_072
 MAX_KEY_ID_LENGTH = 256
-# 9999-12-31T23:59:59Z, the last second that `datetime` can hold.
-MAX_EXPIRY = 253_402_300_799
 
 # RFC 7515 section 7.1: three base64url segments, without padding (section 2).
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -108,6 +110,20 @@ class TokenVerifier:
     def __init__(self, keys: KeySets | None = None) -> None:
         self._keys = KeySets() if keys is None else keys
 
+    def load_keys(self, pool: str) -> None:
+        """Have the keys of a pool at hand, those of any of its issuers: fetched unless they are known already.
+
+        Raises:
+            KeySetUnavailableError: no key set of the pool can be fetched.
+            ImproperlyConfigured: ``AVP_JWKS`` holds no usable key.
+        """
+        *others, last = [issuer for issuer, its_pool in conf.issuers.items() if its_pool == pool]
+        for issuer in others:
+            with suppress(KeySetUnavailableError):
+                self._keys.load(issuer, pool)
+                return
+        self._keys.load(last, pool)
+
     def verify(self, token: str, *, kind: str | None = None) -> VerifiedToken:
         """Verify a token, of the given kind (``"id"``, ``"access"``) if one is given.
 
@@ -153,7 +169,7 @@ def _peek(token: str) -> _Peek:
         raise _invalid("too_large")
     if _COMPACT.fullmatch(token) is None:
         raise _invalid("malformed")
-    header, payload = (_decode(segment) for segment in token.split(".")[:2])
+    header, payload = (decode_segment(segment) for segment in token.split(".")[:2])
     if header is None or payload is None:
         raise _invalid("malformed")
     # The issuer comes first: another application's tokens may well have another algorithm and no key id (rule C2).
@@ -197,11 +213,7 @@ def _verify(token: str, peek: _Peek, key: RSAPublicKey, kind: str | None) -> Ver
 
 def _check_types(claims: Mapping[str, Any], pool: str) -> None:
     """Refuse what PyJWT lets pass: a textual or boolean ``exp``, and ids that AVP would refuse (rule A9)."""
-    expiry = claims["exp"]
-    if isinstance(expiry, bool) or not isinstance(expiry, int | float):
-        raise _invalid("claims")
-    # Written so that NaN would not pass.
-    if not expiry <= MAX_EXPIRY:
+    if not is_time(claims["exp"]):
         raise _invalid("claims")
     if not claims["sub"] or not EntityUid("User", f"{pool}|{claims['sub']}").is_valid:
         raise _invalid("claims")
@@ -233,32 +245,6 @@ def _client_id(claims: Mapping[str, Any], token_use: str, pool: str) -> str:
     if accepted is not None and client_id not in accepted:
         raise _invalid("client")
     return client_id
-
-
-def _decode(segment: str) -> dict[str, Any] | None:
-    """Decode one segment into an object; ``None`` if it is none, so that no JSON error holds its text."""
-    try:
-        text = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)).decode()
-        value = _JSON.decode(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse duplicate names, which another parser may read otherwise (RFC 7519 section 4, RFC 8725 section 3.12)."""
-    record = dict(pairs)
-    if len(record) != len(pairs):
-        raise ValueError("duplicate names")
-    return record
-
-
-def _refuse_constant(name: str) -> Never:
-    """Refuse ``NaN`` and infinities, which JSON does not have (RFC 8259 section 6)."""
-    raise ValueError(name)
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 
 def _translate(error: jwt.PyJWTError) -> TokenError:
