@@ -1,4 +1,4 @@
-"""Django's permission names and Cedar's actions: the one place that translates between them."""
+"""Django's models and permission names, and Cedar's actions: the one place that translates between them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django_avp.cedar import EntityUid, qualify
 from django_avp.conf import conf
 
-__all__ = ["action_of_permission", "action_uid", "mapped_permissions"]
+__all__ = ["action_of_permission", "action_uid", "mapped_permissions", "model_action"]
 
 
 def action_uid(action: object) -> EntityUid:
@@ -39,3 +39,20 @@ def mapped_permissions(app_label: str | None = None) -> Iterator[str]:
     for permission in conf.permission_actions:
         if app_label is None or permission.partition(".")[0] == app_label:
             yield permission
+
+
+def model_action(verb: str, model: str) -> str:
+    """The action of a model that a project has given no other name: ``ListPhotos``, ``ViewPhoto``.
+
+    Args:
+        verb: ``"List"``, ``"Create"``, ``"View"``, ``"Edit"`` or ``"Delete"``.
+        model: the name of the model's class.
+    """
+    return f"{verb}{_plural(model) if verb == 'List' else model}"
+
+
+def _plural(name: str) -> str:
+    """The English plural of a class's name. Django's ``verbose_name_plural`` may be translated, an action may not."""
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
+    return f"{name}es" if name.endswith(("s", "x", "z", "ch", "sh")) else f"{name}s"

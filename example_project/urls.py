@@ -6,6 +6,7 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
 from example_project import errors
+from example_project.photos import admin
 
 handler403 = "example_project.errors.forbidden"
 
@@ -13,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("example_project.photos.urls")),
     path("", include("example_project.signin.urls")),
     path("api/", include("example_project.photos.api_urls")),
+    path("admin/", admin.site.urls),
 ]
 
 if settings.DEV_ISSUER:

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "rest_framework",
     "drf_spectacular",
     "django_avp",
@@ -53,7 +54,7 @@ INSTALLED_APPS = [
 ]
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "django_avp.rest_framework.openapi.AutoSchema"}
 # The test site has no migrations, and its tables refer to Django's: all are made at once.
-MIGRATION_MODULES = dict.fromkeys(("auth", "contenttypes", "sessions"))
+MIGRATION_MODULES = dict.fromkeys(("admin", "auth", "contenttypes", "sessions"))
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -69,9 +70,17 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
-        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
     },
 ]
+
+STATIC_URL = "static/"  # where the admin's pages look for their files
 
 AVP_USER_POOLS = {"eu-west-1_AbCdEf123": ["client-1"]}
 AVP_NAMESPACE = "PhotoFlash"

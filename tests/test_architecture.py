@@ -124,16 +124,29 @@ def test_the_core_does_not_know_http(name):
 
 @pytest.mark.parametrize(
     "extra",
-    ["boto3", "rest_framework", "jinja2", "ninja", "pytest", "debug_toolbar", "drf_spectacular", "opentelemetry"],
+    [
+        "boto3",
+        "debug_toolbar",
+        "django.contrib.admin",
+        "drf_spectacular",
+        "jinja2",
+        "ninja",
+        "opentelemetry",
+        "pytest",
+        "rest_framework",
+        "yaml",
+    ],
 )
 def test_an_extra_is_imported_only_by_its_own_module(extra):
     """Django, PyJWT and cedarpy are enough to run."""
     own = {
         "boto3": {"engines.verified_permissions.client"},
+        "django.contrib.admin": {name_of(path) for path in (ROOT / "admin").glob("*.py")},
         "drf_spectacular": {"rest_framework.openapi"},
         "jinja2": {"jinja2"},
         "ninja": {"ninja"},
         "pytest": {"testing.plugin", "testing.policy_tests"},
+        "yaml": {"testing.policy_yaml"},
         "rest_framework": {name_of(path) for path in (ROOT / "rest_framework").glob("*.py")},
     }.get(extra, set())
     users = {
@@ -142,7 +155,7 @@ def test_an_extra_is_imported_only_by_its_own_module(extra):
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Import | ast.ImportFrom)
         for module in imported(node)
-        if module.partition(".")[0] == extra
+        if module == extra or module.startswith(f"{extra}.")
     }
 
     assert users <= own

@@ -8,6 +8,8 @@ from typing import Any
 from django.db import models
 from rest_framework import mixins
 
+from django_avp.vocabulary import model_action
+
 __all__ = ["cedar_action", "is_about_an_object", "needed_actions", "route_name", "routed_actions", "viewing_action"]
 
 # What generic views do, by method; the first mixin that a view has counts.
@@ -19,13 +21,13 @@ _MIXINS: tuple[tuple[str, type, str], ...] = (
     ("patch", mixins.UpdateModelMixin, "partial_update"),
     ("delete", mixins.DestroyModelMixin, "destroy"),
 )
-_DERIVED = {
-    "list": "List{models}",
-    "create": "Create{model}",
-    "retrieve": "View{model}",
-    "update": "Edit{model}",
-    "partial_update": "Edit{model}",
-    "destroy": "Delete{model}",
+_VERBS = {
+    "list": "List",
+    "create": "Create",
+    "retrieve": "View",
+    "update": "Edit",
+    "partial_update": "Edit",
+    "destroy": "Delete",
 }
 # HEAD needs what GET does, and OPTIONS any of the others.
 _WITHOUT_ACTIONS = ("HEAD", "OPTIONS")
@@ -85,7 +87,7 @@ def routed_actions(callback: Any) -> Iterator[tuple[str, str | None, Any]]:
 
 def _asked_about(view: Any, name: str) -> Any:
     """What a route is about, as a gate has it; a callable where that is told by a request alone."""
-    detail = name in _OF_OBJECTS if name in _DERIVED else getattr(view, "detail", None)
+    detail = name in _OF_OBJECTS if name in _VERBS else getattr(view, "detail", None)
     if detail is None and hasattr(view, "get_object"):
         return view.get_object
     return (_model_class(view), view.lookup_field) if detail else getattr(view, "avp_resource", None)
@@ -106,7 +108,7 @@ def route_name(view: Any, method: str) -> str:
 def is_about_an_object(view: Any, method: str) -> bool:
     """Whether a method of a view that handles a request is about one object, and not about all of them."""
     name = route_name(view, method)
-    if name in _DERIVED:
+    if name in _VERBS:
         return name in _OF_OBJECTS
     if not (hasattr(view, "get_object") and hasattr(view, "lookup_field")):
         return False  # a plain view may have a method of that name, which takes what it likes
@@ -121,8 +123,8 @@ def _mapped(view: Any, name: str, *others: str) -> str | None:
             # Nothing is no mapping, and no mapping is refused.
             return declared[key] or None
     model = _model(view)
-    pattern = _DERIVED.get(name)
-    return pattern.format(model=model, models=_plural(model)) if pattern and model else None
+    verb = _VERBS.get(name)
+    return model_action(verb, model) if verb and model else None
 
 
 def _model(view: Any) -> str | None:
@@ -136,10 +138,3 @@ def _model_class(view: Any) -> type[models.Model] | None:
     if queryset is not None:
         return queryset.model  # type: ignore[no-any-return]
     return getattr(getattr(getattr(view, "serializer_class", None), "Meta", None), "model", None)
-
-
-def _plural(name: str) -> str:
-    """The English plural of a class's name. Django's ``verbose_name_plural`` may be translated, an action may not."""
-    if name.endswith("y") and name[-2:-1] not in "aeiou":
-        return f"{name[:-1]}ies"
-    return f"{name}es" if name.endswith(("s", "x", "z", "ch", "sh")) else f"{name}s"

@@ -1,0 +1,153 @@
+"""What the admins of models and of inlines share: names of actions, decisions about rows, and permitted querysets."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, ClassVar, Literal
+
+from django.contrib.admin.options import BaseModelAdmin
+from django.contrib.admin.sites import AdminSite
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+
+from django_avp.admin.pages import page_of
+from django_avp.authorization import Resource
+from django_avp.cedar import Cause
+from django_avp.exceptions import AuthorizationUnavailable, UntranslatablePolicyError
+from django_avp.gates import authorization_of
+from django_avp.vocabulary import model_action
+
+__all__ = ["PolicyOptions", "is_permitted"]
+
+_VERBS = {"list": "List", "add": "Create", "view": "View", "change": "Edit", "delete": "Delete"}
+
+
+class PolicyOptions(BaseModelAdmin):  # type: ignore[type-arg]
+    """Options of an admin whose permissions are Cedar actions.
+
+    Attributes:
+        avp_actions: the Cedar action of each permission; what it does not name is derived from the model:
+            ``ListPhotos``, ``ViewPhoto``, ``CreatePhoto``, ``EditPhoto``, ``DeletePhoto``. ``None`` is for nobody.
+        on_untranslatable: what to do about a policy that has no exact counterpart in SQL: ``"check"`` decides about up
+            to 1,000 rows one by one, ``"raise"`` raises; see :meth:`.Authorization.permitted`.
+    """
+
+    avp_actions: ClassVar[Mapping[str, str | None]] = {}
+    on_untranslatable: ClassVar[Literal["check", "raise"]] = "check"
+
+    def __init__(self, model: Any, admin_site: AdminSite) -> None:
+        super().__init__(model, admin_site)  # type: ignore[call-arg]  # what stands behind this class takes both
+        # Wrapped, not overridden: an admin that writes its own, without super(), is filtered, too.
+        get_queryset = self.get_queryset
+
+        def get_permitted(request: HttpRequest) -> QuerySet[Any]:
+            return self._permitted(request, "view", get_queryset(request))
+
+        vars(self)["get_queryset"] = get_permitted
+
+    def get_avp_action(self, permission: str) -> str | None:
+        """The Cedar action of a permission; ``None`` if nobody has it.
+
+        Args:
+            permission: ``"list"``, ``"view"``, ``"add"``, ``"change"``, ``"delete"``, or another of ``avp_actions``.
+
+        Raises:
+            ImproperlyConfigured: nothing tells.
+        """
+        if permission in self.avp_actions:
+            return self.avp_actions[permission] or None
+        if permission not in _VERBS:
+            raise ImproperlyConfigured(
+                f"{type(self).__name__}.avp_actions does not say which Cedar action {permission!r} is. Add it: "
+                f'avp_actions = {{"{permission}": "PublishPhoto"}}.'
+            )
+        return model_action(_VERBS[permission], self._model.__name__)
+
+    def permits(self, request: HttpRequest, permission: str, resource: Resource = None) -> bool:
+        """Whether the policies permit the action of a permission, on an object or on the application.
+
+        An object that is not stored, yet or any more, permits nothing.
+
+        Raises:
+            AuthorizationUnavailable: it could not be decided.
+        """
+        action = self.get_avp_action(permission)
+        if action is None or not _is_stored(resource):
+            return False
+        if resource is None and page_of(request).is_collecting:
+            authorization_of(request).collect(action)
+            return True
+        return is_permitted(request, action, resource)
+
+    def may_have_rows(self, request: HttpRequest, permission: str) -> bool:
+        """Whether there can be objects that the policies permit a permission on, whatever rows there are.
+
+        Told from the policies, without a round and without a query for rows; true where they are not known.
+        """
+        action = self.get_avp_action(permission)
+        if action is None:
+            return False
+        try:
+            rows: QuerySet[Any] = authorization_of(request).permitted(action, QuerySet(self._model))
+        except (UntranslatablePolicyError, AuthorizationUnavailable):
+            # Each row is decided anyway.
+            return True
+        return not rows.query.is_empty()
+
+    def collect(self, request: HttpRequest, permissions: Iterable[str], rows: Any = None) -> None:
+        """Have permissions on one stored object, on several, or on the application decided in the next round."""
+        actions = [action for name in permissions if (action := self.get_avp_action(name)) is not None]
+        authorization_of(request).collect(actions, rows)
+
+    def find_rows(self, request: HttpRequest, formset: Any) -> Any:
+        """The rows of a formset, if they were fetched before; ``None`` if they were not."""
+        return None
+
+    def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> Any:
+        """What a relation's field offers: the rows that may be viewed, and those that the shown rows have already."""
+        queryset: Any = super().get_field_queryset(db, db_field, request)
+        related: Any = db_field.remote_field.model
+        options: Any = self.admin_site._registry.get(related)
+        if not isinstance(options, PolicyOptions):
+            return queryset
+        every = related._default_manager.using(db).all() if queryset is None else queryset
+        viewed = options._permitted(request, "view", every)
+        shown = [row.pk for row in page_of(request).rows.get(self.page_key, ())]
+        if not shown:
+            return viewed
+        # Without them the form would refuse to save what nobody changed.
+        kept: Any = QuerySet(db_field.model).filter(pk__in=shown).values(f"{db_field.name}__pk")
+        return every.filter(Q(pk__in=viewed.order_by().values("pk")) | Q(pk__in=kept))
+
+    @property
+    def page_key(self) -> Hashable:
+        """What tells this admin from the others of a page."""
+        return type(self), self._model
+
+    @property
+    def _model(self) -> type[Model]:
+        model: type[Model] = self.opts.model
+        return model
+
+    def _permitted(self, request: HttpRequest, permission: str, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        action = self.get_avp_action(permission)
+        if action is None:
+            return queryset.none()
+        return authorization_of(request).permitted(action, queryset, on_untranslatable=self.on_untranslatable)
+
+
+def is_permitted(request: HttpRequest, action: str, resource: Resource = None) -> bool:
+    """Whether the policies permit an action.
+
+    Raises:
+        AuthorizationUnavailable: it could not be decided, which is not a refusal.
+    """
+    decision = authorization_of(request).can(action, resource)
+    if decision.cause is Cause.UNAVAILABLE:
+        raise AuthorizationUnavailable
+    return bool(decision)
+
+
+def _is_stored(resource: Resource) -> bool:
+    return not isinstance(resource, Model) or (resource.pk is not None and not resource._state.adding)

@@ -1,0 +1,54 @@
+"""Formsets in which the policies decide about every row: what may not be changed is shown disabled."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.forms import BaseModelFormSet
+from django.forms.formsets import DELETION_FIELD_NAME
+from django.http import HttpRequest
+
+from django_avp.admin.base import PolicyOptions
+
+__all__ = ["DecidedRows"]
+
+
+class DecidedRows(BaseModelFormSet):  # type: ignore[type-arg]
+    """A formset whose rows are collected together and decided one by one.
+
+    A disabled field keeps what is stored, whatever was sent.
+
+    Attributes:
+        options: the admin whose rows they are.
+        request: the request for the page.
+    """
+
+    options: ClassVar[PolicyOptions]
+    request: ClassVar[HttpRequest]
+
+    @classmethod
+    def subclass(cls, base: type[Any], options: PolicyOptions, request: HttpRequest) -> type[Any]:
+        """A formset class like another, for one page."""
+        return type(base.__name__, (cls, base), {"options": options, "request": request})
+
+    def get_queryset(self) -> Any:
+        """The rows, and their decisions join the next round, unless all that happened before the page was decided."""
+        if not hasattr(self, "_queryset"):
+            known = self.options.find_rows(self.request, self)
+            self._queryset = super().get_queryset() if known is None else known
+            self.options.collect(self.request, ("change", "delete") if self.can_delete else ("change",), self._queryset)
+        return self._queryset
+
+    def add_fields(self, form: Any, index: Any) -> None:
+        """Disable the fields that may not be used on the row."""
+        own = list(form.fields)  # without the key and the parent, which the formset adds
+        super().add_fields(form, index)
+        if form.instance._state.adding:
+            return
+        if not self.options.permits(self.request, "change", form.instance):
+            for name in own:
+                form.fields[name].disabled = True
+                form.fields[name].required = False  # what is stored may be nothing
+        deletion = form.fields.get(DELETION_FIELD_NAME)
+        if deletion is not None and not self.options.permits(self.request, "delete", form.instance):
+            deletion.disabled = True
