@@ -708,3 +708,23 @@ def test_perms_in_templates_and_all_permissions_follow_the_policies(make_client,
     assert not person.has_module_perms("auth")
     assert perms["testapp"]["list_photo"]
     assert not perms["testapp"]["add_album"]
+
+
+# Filters
+
+
+def test_filters_offer_what_may_be_viewed(ann, make_album, make_photo, monkeypatch):
+    """The names of other rows are not told; of models that are no policy admin's, they are."""
+    monkeypatch.setattr(admin_urls.PhotoAdmin, "list_filter", ("is_public", "album", "album__account", "comments"))
+    mine, hidden = make_album("mine", "ann"), make_album("hidden", "bob")
+    for album in (mine, hidden):
+        Comment.objects.create(photo=make_photo(f"in {album.title}", "ann", album=album), author=album.owner)
+
+    response = ann.get(PHOTOS)
+
+    by_title = {
+        spec.title: [name for _, name in getattr(spec, "lookup_choices", ())]
+        for spec in response.context["cl"].filter_specs
+    }
+    assert by_title["album"] == [str(mine)]
+    assert len(by_title["comment"]) == 2

@@ -42,7 +42,7 @@ class PolicyOptions(BaseModelAdmin):  # type: ignore[type-arg]
         get_queryset = self.get_queryset
 
         def get_permitted(request: HttpRequest) -> QuerySet[Any]:
-            return self._permitted(request, "view", get_queryset(request))
+            return self.permitted(request, "view", get_queryset(request))
 
         vars(self)["get_queryset"] = get_permitted
 
@@ -112,7 +112,7 @@ class PolicyOptions(BaseModelAdmin):  # type: ignore[type-arg]
         if not isinstance(options, PolicyOptions):
             return queryset
         every = related._default_manager.using(db).all() if queryset is None else queryset
-        viewed = options._permitted(request, "view", every)
+        viewed = options.permitted(request, "view", every)
         shown = [row.pk for row in page_of(request).rows.get(self.page_key, ())]
         if not shown:
             return viewed
@@ -130,7 +130,8 @@ class PolicyOptions(BaseModelAdmin):  # type: ignore[type-arg]
         model: type[Model] = self.opts.model
         return model
 
-    def _permitted(self, request: HttpRequest, permission: str, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def permitted(self, request: HttpRequest, permission: str, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows of a queryset that the policies permit a permission on."""
         action = self.get_avp_action(permission)
         if action is None:
             return queryset.none()

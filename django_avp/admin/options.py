@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.options import TO_FIELD_VAR, IncorrectLookupParameters, ModelAdmin
 from django.contrib.admin.sites import AdminSite
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.db.models import Model, QuerySet
 from django.forms import BaseModelFormSet
 from django.http import HttpRequest
@@ -19,6 +19,7 @@ from django.http.response import HttpResponse
 
 from django_avp.admin.base import PolicyOptions
 from django_avp.admin.deletion import Deletion
+from django_avp.admin.filters import PermittedRelatedFieldListFilter
 from django_avp.admin.formsets import DecidedRows
 from django_avp.admin.inlines import PolicyInlineModelAdmin
 from django_avp.admin.pages import page_of
@@ -69,6 +70,16 @@ class PolicyModelAdmin(PolicyOptions, ModelAdmin):  # type: ignore[type-arg]
         if obj is None:
             return self.has_view_permission(request) and self.may_have_rows(request, permission)
         return self.permits(request, permission, obj)
+
+    # What lists offer
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """The filters of the list; of those by a relation, each offers the rows that may be viewed."""
+        return [self._filter(item) for item in super().get_list_filter(request)]
+
+    def _filter(self, item: Any) -> Any:
+        is_relation = isinstance(item, str) and get_fields_from_path(self.model, item)[-1].remote_field
+        return (item, PermittedRelatedFieldListFilter) if is_relation else item
 
     # Pages, whose questions are collected before the first is answered
 

@@ -29,7 +29,7 @@ class PhotoAdmin(PolicyModelAdmin):
     # Photos are uploaded to an album, on its page.
     avp_actions: ClassVar[dict[str, str | None]] = {"add": None}
     list_display = ("title", "album", "taken_by", "is_public", "created")
-    list_filter = ("is_public", ("album", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("is_public", "album")
     list_select_related = ("album", "owner")
     search_fields = ("title",)
     date_hierarchy = "created"

@@ -33,6 +33,8 @@ from tests.caches import InterleavingCache
 from tests.engines.support import SCHEMA, batch, check, photo
 from tests.testing.aws import conforming_client
 
+pytestmark = pytest.mark.usefixtures("patient_caches")
+
 OPTIONS = {"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
 PERMIT = 'permit (principal, action == PhotoFlash::Action::"View", resource);'
 FORBID = "forbid (principal, action, resource);"
@@ -293,8 +295,6 @@ def test_g5_one_worker_reads_for_all(endpoint, client, store, engines, settings,
     """A thousand policies and eight workers: the calls of one worker, and 23 of them where nothing has changed."""
     monkeypatch.setattr("django_avp.engines.synced.calling._RATE", 100)
     monkeypatch.setattr("django_avp.engines.synced.pulling._SETTLING", timedelta(seconds=2))
-    # However busy the machine is: where the cache does not answer in time, each worker reads for itself.
-    monkeypatch.setattr("django_avp.engines.shared_cache._PATIENCE", 60)
     settings.AVP_SYNC_INTERVAL = 4
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: add(client, store, PERMIT), range(999)))

@@ -18,6 +18,8 @@ from django_avp.runtime import runtime
 from django_avp.testing.endpoint import Endpoint, PolicyStore
 from tests.engines.support import parsed
 
+pytestmark = pytest.mark.usefixtures("patient_caches")
+
 OPTIONS = {"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
 TYPES = {"principal_type": "PhotoFlash::User", "group_type": "PhotoFlash::Group"}
 SCHEMA = """

@@ -18,7 +18,7 @@ from tests.conftest import POOL
 from tests.engines.test_verified_permissions import OPTIONS, TYPES
 from tests.explanation.engines import deciding
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("patient_caches")]
 
 NS = "PhotoFlash::"
 ALL = "permit (principal, action, resource);\n"
