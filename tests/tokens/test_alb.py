@@ -444,7 +444,7 @@ def test_a_pool_of_any_client_still_needs_the_tokens_client(confirm, settings, s
 # --- Through the middleware ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("behind")
 def test_a_request_through_the_load_balancer_is_identified(status, headers):
     """Both headers identify the user, whose groups are the access token's."""
@@ -454,7 +454,7 @@ def test_a_request_through_the_load_balancer_is_identified(status, headers):
     assert status({IDENTITY: "mona"}) == 401
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("behind")
 def test_only_the_access_token_says_who_it_is(mint, load_balancer, rf):
     """Claims of the load balancer's data are no claims of the principal."""
@@ -491,7 +491,7 @@ BAD_REQUESTS = {
 }
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("behind")
 @pytest.mark.parametrize("send", BAD_REQUESTS.values(), ids=BAD_REQUESTS)
 def test_c2_bad_headers_never_fall_through(status, mint, load_balancer, send):
@@ -504,7 +504,7 @@ def test_c2_bad_headers_never_fall_through(status, mint, load_balancer, send):
     assert status({**sent, **bearer}) == 401
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("behind")
 def test_c2_bad_headers_are_not_a_session_users(user, mint):
     """Who signed in to Django is not who a forged header was sent for; without headers, they are."""
@@ -516,7 +516,7 @@ def test_c2_bad_headers_are_not_a_session_users(user, mint):
     assert client.get("/open/", headers=foreign).content == b"hello nobody"
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("behind")
 def test_keys_that_cannot_be_fetched_are_503(status, server, headers):
     """Whether the load balancer signed cannot be told, so nobody is admitted and nobody is told to sign in."""
@@ -525,7 +525,7 @@ def test_keys_that_cannot_be_fetched_are_503(status, server, headers):
     assert status(headers("mona", "moderators")) == 503
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("behind")
 @pytest.mark.parametrize("path", ["/plain/", "/exempt/"])
 def test_c1_the_load_balancer_is_ambient(headers, path):
@@ -538,7 +538,7 @@ def test_c1_the_load_balancer_is_ambient(headers, path):
     assert client.post(path, headers={"X-CSRFToken": "a" * 32}).status_code == 200
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("behind")
 def test_c5_decided_responses_vary_by_the_headers(headers):
     """No cache between gives a page to somebody else."""
@@ -548,7 +548,7 @@ def test_c5_decided_responses_vary_by_the_headers(headers):
     assert "private" in response["Cache-Control"]
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("behind")
 def test_c8_error_reports_hide_the_headers(headers):
     """The page of an error has none of the three values, with ``DEBUG`` on as well."""
@@ -561,7 +561,7 @@ def test_c8_error_reports_hide_the_headers(headers):
     assert not any(value.encode() in response.content for value in sent.values())
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("behind")
 def test_c8_a_refusal_is_logged_by_its_code_alone(mint, headers, caplog):
     """The log says why, and nothing of what was sent."""
