@@ -12,10 +12,11 @@ from django.urls import path
 
 from django_avp.conf import conf
 from django_avp.decorators import action_required
+from django_avp.entities import ModelEntity, registry
 from django_avp.validation import Severity, findings
 from django_avp.validation.environments import environments
 from django_avp.validation.sources import Sources
-from tests.testapp.models import Album, Photo
+from tests.testapp.models import Album, Photo, Room
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +136,15 @@ def test_what_no_entity_sends_is_told(find, policies):
         "the policy never applies: it asks for an attribute that no entity sends.",
     )
     assert not find(f"{HEAD} when {{ (resource has rank && resource.rank > 3) || resource.is_public }};")
+
+
+def test_entities_that_are_declared_wrongly_are_left_to_their_own_check(find):
+    """`manage.py check` tells what is wrong with them; what they send is not known here."""
+    registry.register(Room)(type("RoomEntity", (ModelEntity,), {"attributes": ["nothing"]}))
+    try:
+        assert not find(f"{HEAD} when {{ resource.is_public }};")
+    finally:
+        registry.unregister(Room)
 
 
 @pytest.mark.parametrize(
