@@ -185,6 +185,7 @@ def test_templates_tell_the_names_of_what_they_are_about(uses, tmp_path):
     }
 
 
+@pytest.mark.django_db
 def test_a_misspelt_action_is_found_wherever_it_is(uses, tmp_path):
     """In a view, an operation, a template and a serializer's field, with the place and the nearest right name."""
     (tmp_path / "page.html").write_text('{% load avp %}\n{% can "EditPhotos" photo as may %}')

@@ -242,6 +242,7 @@ def test_the_source_shows_no_secret():
     assert "eyJ" not in repr(source)
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("options", "message"),
     [
