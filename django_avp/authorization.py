@@ -390,8 +390,7 @@ class Authorization:
     def _worlds_of(self, checks: Iterable[Check], policies: Policies | None) -> dict[Check, World]:
         """The entities that have to exist for each check."""
         references = policies.references if policies else EVERYTHING
-        named = tuple((uid, uid, ()) for uid in references.named_entities())
-        return self._worlds.build({check: (*self._questions.starts(check), *named) for check in checks}, references)
+        return self._worlds.build({check: self._questions.starts(check) for check in checks}, references)
 
     def _settled(self) -> Decision | None:
         """The decision about everything, where no engine needs to be asked."""

@@ -1,10 +1,10 @@
-"""Policies in Cedar's JSON format: what must not be in them, and the form that nests least."""
+"""Policies and their expressions in Cedar's JSON format: what must not be in them, and the forms that are wanted."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["balanced", "calls_unknown"]
+__all__ = ["as_policy", "balanced", "calls_unknown"]
 
 
 def calls_unknown(node: object) -> bool:
@@ -22,6 +22,18 @@ def calls_unknown(node: object) -> bool:
                 return True
             stack.extend(item.values())
     return False
+
+
+def as_policy(condition: Any) -> dict[str, Any]:
+    """The policy that permits everything if a condition is true."""
+    everything = {"op": "All"}
+    return {
+        "effect": "permit",
+        "principal": everything,
+        "action": everything,
+        "resource": everything,
+        "conditions": [{"kind": "when", "body": condition}],
+    }
 
 
 def balanced(node: Any) -> Any:

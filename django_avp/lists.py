@@ -151,8 +151,7 @@ class List:
         return Question(principal, self.action, context, entities)
 
     def _entities(self, policies: Policies, worlds: Worlds) -> tuple[Entity, ...] | None:
-        named: tuple[Start, ...] = tuple((uid, uid, ()) for uid in policies.references.named_entities())
-        world = worlds.build({None: (*self._starts, *named)}, policies.references)[None]
+        world = worlds.build({None: self._starts}, policies.references)[None]
         fault = world.fault
         if len(self._identity.groups) > MAX_ANCESTORS:
             fault = "too_many_groups"

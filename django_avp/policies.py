@@ -74,6 +74,7 @@ class Policies:
         schema: the schema, if there is one.
         statements: where each policy, template and link comes from, by id.
         forbids: ids of the policies (links too) whose effect is ``forbid``.
+        templates: ids of the templates, which decide by their links alone.
         references: which references the policies follow (rule A1).
         mentions: what the policies speak of.
         digest: tells these policies and this schema from any other.
@@ -84,6 +85,7 @@ class Policies:
     schema: Schema | None
     statements: Mapping[str, Statement]
     forbids: frozenset[str]
+    templates: frozenset[str]
     references: References
     mentions: Mentions = Mentions()
     digest: str = ""
@@ -220,6 +222,7 @@ class PolicyBuilder:
             schema=schema,
             statements=self.statements,
             forbids=frozenset(policy_id for policy_id, effect in effects.items() if effect == "forbid"),
+            templates=frozenset(self._policies["templates"]),
             references=References.of(document),
             mentions=Mentions.of(document),
             digest=_digest(document, schema),
@@ -255,7 +258,7 @@ def _digest(document: Mapping[str, Any], schema: Schema | None) -> str:
 
 def _validate(found: Mapping[str, Statement], schema: Schema) -> Iterator[str]:
     for statement in found.values():
-        if statement.path.suffix == ".cedar":
+        if not statement.is_link:
             for error in cedarpy.validate_policies(statement.text, schema.handle).errors:
                 # Statements are validated one by one, so the name that cedarpy gives a policy tells nothing.
                 yield f"{statement.place}: {error.error.removeprefix(_FIRST_POLICY)}"

@@ -15,6 +15,7 @@ from django_avp.exceptions import PolicyError
 __all__ = [
     "LINKS_FILE",
     "MAX_NESTING",
+    "MAX_POLICY_BYTES",
     "SCHEMA_FILE",
     "Statement",
     "comments",
@@ -31,6 +32,8 @@ SCHEMA_FILE = "schema.cedarschema"
 LINKS_FILE = "template-links.json"
 # Cedar's parser ends the process where brackets are nested some hundreds deep.
 MAX_NESTING = 100
+# Source: Verified Permissions User Guide, "Quotas".
+MAX_POLICY_BYTES = 10_000
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 # Strings and comments are stepped over whole: a `;` in them does not end a statement.
@@ -68,6 +71,11 @@ class Statement:
     def place(self) -> str:
         """File and line, as in a compiler's message."""
         return f"{self.path}:{self.line}"
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a template link, whose text is JSON."""
+        return self.text.startswith("{")
 
     def error(self, cause: str, position: int | None = None) -> PolicyError:
         """The error that something is wrong with it.

@@ -10,7 +10,10 @@ import cedarpy
 
 from django_avp.declarations import ActionDeclaration, EntityDeclaration, Reader
 
-__all__ = ["namespaces", "schema_json"]
+__all__ = ["MAX_SCHEMA_BYTES", "namespaces", "schema_json"]
+
+# Source: Verified Permissions User Guide, "Quotas".
+MAX_SCHEMA_BYTES = 100_000
 
 
 def schema_json(handle: cedarpy.Schema) -> str:

@@ -104,7 +104,7 @@ class _Texts:
         item, place = change.item, self._places.get(change.item.id)
         is_going = change.verb is Verb.DELETE
         # What becomes a link, or was one, belongs elsewhere.
-        is_moving = place is not None and (place.path.suffix == ".cedar") is (item.kind is Kind.LINK)
+        is_moving = place is not None and place.is_link is not (item.kind is Kind.LINK)
         if place is not None and (is_going or is_moving):
             self._remove(place, item.id)
         if not is_going:
@@ -122,10 +122,10 @@ class _Texts:
         return {**edited, **linked, **self._new}
 
     def _remove(self, place: Statement, item_id: str) -> None:
-        if place.path.suffix == ".cedar":
-            self._statements[place.path][place] = ""
-        else:
+        if place.is_link:
             self._links[place.path][item_id] = None
+        else:
+            self._statements[place.path][place] = ""
 
     def _write(self, place: Statement | None, item: Item) -> None:
         """Write an item in its place; without one, where what is new goes."""

@@ -13,9 +13,10 @@ from django_avp.declarations import Reader, join
 from django_avp.deployment.items import Item, Kind
 from django_avp.deployment.schema_union import union
 from django_avp.deployment.steps import Phase
-from django_avp.deployment.wanted import MAX_POLICY_BYTES, MAX_SCHEMA_BYTES
+from django_avp.policy_files import MAX_POLICY_BYTES
 from django_avp.references import Mentions
 from django_avp.schema import Schema
+from django_avp.schema_json import MAX_SCHEMA_BYTES
 
 __all__ = ["Transition", "guard_item", "is_same_schema", "schema_text", "transition"]
 

@@ -11,13 +11,10 @@ from django_avp.deployment.items import Item, Kind, State, is_reserved, name_of
 from django_avp.deployment.statements import as_item
 from django_avp.exceptions import PolicyError
 from django_avp.policies import Policies, Statement, load
-from django_avp.schema_json import schema_json
+from django_avp.policy_files import MAX_POLICY_BYTES
+from django_avp.schema_json import MAX_SCHEMA_BYTES, schema_json
 
-__all__ = ["MAX_POLICY_BYTES", "MAX_SCHEMA_BYTES", "items_of", "wanted_in"]
-
-# Source: "Quotas for Amazon Verified Permissions".
-MAX_POLICY_BYTES = 10_000
-MAX_SCHEMA_BYTES = 100_000
+__all__ = ["items_of", "wanted_in"]
 
 
 def wanted_in(directories: Sequence[Path]) -> State:
@@ -46,7 +43,7 @@ def items_of(loaded: Policies) -> State:
     templates: dict[str, Item] = {}
     links: list[Statement] = []
     for item_id, statement in loaded.statements.items():
-        if statement.path.suffix != ".cedar":
+        if statement.is_link:
             links.append(statement)
             continue
         item = as_item(statement)
@@ -64,13 +61,12 @@ def items_of(loaded: Policies) -> State:
 
 def _link_item(link: Mapping[str, Any], statement: Statement, templates: Mapping[str, Item]) -> Item:
     """A template link of a file, which is in Cedar's JSON format."""
-    values = ((slot, value.get("__entity", value)) for slot, value in link["values"].items())
     return Item(
         kind=Kind.LINK,
         id=link["newId"],
         effect=templates[link["templateId"]].effect,
         template=link["templateId"],
-        values=tuple(sorted((slot, value["type"], value["id"]) for slot, value in values)),
+        values=tuple(sorted((slot, value["type"], value["id"]) for slot, value in link["values"].items())),
         place=statement.place,
     )
 

@@ -57,8 +57,12 @@ class Worlds:
         self._nodes.forget()
 
     def build(self, starts: Mapping[Any, Iterable[Start]], references: References) -> dict[Any, World]:
-        """Build a world for each key of ``starts``, which maps it to the entities that its check begins at."""
-        groups = {key: tuple(group) for key, group in starts.items()}
+        """Build a world for each key of ``starts``, which maps it to the entities that its check begins at.
+
+        The entities that policies name and read belong to every world.
+        """
+        named = tuple((uid, uid, ()) for uid in references.named_entities())
+        groups = {key: (*group, *named) for key, group in starts.items()}
         # Several actions on one resource begin at the same entities.
         worlds: dict[tuple[Start, ...], World] = dict.fromkeys(groups.values(), World())
         self._load([start for group in worlds for start in group], references)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum, auto
 from pathlib import Path
@@ -12,12 +12,12 @@ from typing import Any
 import cedarpy
 
 from django_avp.cedar import Check, Entity, EntityUid
+from django_avp.expressions import as_policy
 from django_avp.filtering import MisfitError
 from django_avp.policies import Policies, Statement
 
 __all__ = ["Evaluator", "Outcome"]
 
-_EVERYTHING = {"op": "All"}
 _NOWHERE = Statement(Path(), 0, "")
 
 
@@ -85,7 +85,7 @@ class Evaluator:
         return self.outcome({"==": {"left": expression, "right": expression}}) is not Outcome.ERROR
 
     def _evaluated(self, expressions: list[Any]) -> list[Outcome]:
-        probes = {str(number): _probe(expression) for number, expression in enumerate(expressions)}
+        probes = {str(number): as_policy(expression) for number, expression in enumerate(expressions)}
         document = {"staticPolicies": probes, "templates": {}, "templateLinks": []}
         policy_set = cedarpy.PolicySet.from_json_str(json.dumps(document))
         (result,) = cedarpy.is_authorized_batch([self._request], policy_set, self._entities, self._schema)
@@ -100,13 +100,3 @@ class Evaluator:
 
 def _key(expression: Any) -> str:
     return json.dumps(expression, sort_keys=True)
-
-
-def _probe(expression: Any) -> Mapping[str, Any]:
-    return {
-        "effect": "permit",
-        "principal": _EVERYTHING,
-        "action": _EVERYTHING,
-        "resource": _EVERYTHING,
-        "conditions": [{"kind": "when", "body": expression}],
-    }

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import cedarpy
-
 from django_avp.cedar import EntityUid
-from django_avp.expressions import balanced
-from django_avp.policies import Policies, Statement
+from django_avp.policies import Policies, Statement, parse
 
 __all__ = ["Part", "PolicyParts", "parts_of"]
 
@@ -63,13 +59,12 @@ def parts_of(policies: Policies) -> Iterator[PolicyParts]:
     """Take policies and links apart; a template without links says nothing."""
     templates = policies.policy_set.templates()
     links = {link["id"]: (template["id"], link["values"]) for template in templates for link in template["links"]}
-    template_ids = {template["id"] for template in templates}
     for policy_id, statement in policies.statements.items():
-        if policy_id in template_ids:
+        if policy_id in policies.templates:
             continue
         template_id, values = links.get(policy_id, ("", {}))
         own = policies.statements[template_id] if template_id else statement
-        document = _parsed(own.text)
+        _, document = parse(own)
         yield PolicyParts(
             policy_id=policy_id,
             template_id=template_id,
@@ -79,14 +74,6 @@ def parts_of(policies: Policies) -> Iterator[PolicyParts]:
             parts=(*_scope_parts(document, values), *_clauses(document)),
             types=dict(_types(document, values)),
         )
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    """A statement in the form that it has been evaluated in."""
-    document: dict[str, dict[str, Any]] = json.loads(cedarpy.policies_to_json_str(text))
-    (policy,) = (document["staticPolicies"] | document["templates"]).values()
-    parsed: dict[str, Any] = balanced(policy)
-    return parsed
 
 
 def _clauses(policy: Mapping[str, Any]) -> Iterator[Part]:

@@ -95,8 +95,7 @@ def who_may(
     worlds = Worlds(registry)
     questions = Questions(worlds, lambda: policies.schema)
     check = questions.check(action, resource, context, {})
-    named = tuple((uid, uid, ()) for uid in policies.references.named_entities())
-    world = worlds.build({check: (*questions.starts(check), *named)}, policies.references)[check]
+    world = worlds.build({check: questions.starts(check)}, policies.references)[check]
     fault = WORLD_FAULTS.get(world.fault) or misfit_types(policies.schema, check, conf.principal_type)
     if fault is not None:
         raise _refused(fault)

@@ -8,6 +8,8 @@ from typing import Any
 
 import cedarpy
 
+from django_avp.expressions import as_policy
+
 __all__ = ["Untranslatable", "cedar_text"]
 
 _STRING_OR_BLANK = re.compile(r'("(?:[^"\\]|\\.)*")|\s+', re.DOTALL)
@@ -31,14 +33,7 @@ class Untranslatable(Exception):  # noqa: N818 - never leaves the package: it be
 
 def cedar_text(expression: Any) -> str:
     """Write an expression of Cedar's JSON format in Cedar's syntax."""
-    everything = {"op": "All"}
-    policy = {
-        "effect": "permit",
-        "principal": everything,
-        "action": everything,
-        "resource": everything,
-        "conditions": [{"kind": "when", "body": _with_resource(expression)}],
-    }
+    policy = as_policy(_with_resource(expression))
     document = {"staticPolicies": {"policy": policy}, "templates": {}, "templateLinks": []}
     text = cedarpy.format_policies(cedarpy.policies_from_json_str(json.dumps(document)))
     body = text.partition("{")[2].rpartition("}")[0]

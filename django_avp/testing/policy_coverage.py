@@ -9,10 +9,8 @@ from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Any
 
-import cedarpy
-
 from django_avp.cedar import Decision
-from django_avp.policies import Policies, Statement
+from django_avp.policies import Policies
 
 __all__ = ["Counts", "PolicyCoverage", "Row", "Summary"]
 
@@ -77,7 +75,7 @@ class PolicyCoverage:
             tuple(
                 Row(policy, os.path.relpath(statement.place), Counts(*counts.get(policy, ())))
                 for policy, statement in policies.statements.items()
-                if not _is_template(statement)
+                if policy not in policies.templates
             )
         )
 
@@ -126,9 +124,3 @@ class Summary:
 def _percent(value: float) -> str:
     """A percentage that is never rounded to more than it is."""
     return f"{int(value * 10) / 10:g}%"
-
-
-def _is_template(statement: Statement) -> bool:
-    # A link is kept as its JSON text.
-    is_link = statement.text.startswith("{")
-    return not is_link and bool(json.loads(cedarpy.policies_to_json_str(statement.text))["templates"])

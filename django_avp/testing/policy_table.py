@@ -192,9 +192,7 @@ class PolicyTable:
 
     def _stored(self, worlds: Worlds, check: Check) -> tuple[Entity, ...]:
         """The world of a model instance, as a request of the site builds it."""
-        references = self._policies.references
-        named = tuple((uid, uid, ()) for uid in references.named_entities())
-        world = worlds.build({check: ((check.resource, "resource", ()), *named)}, references)[check]
+        world = worlds.build({check: [(check.resource, "resource", ())]}, self._policies.references)[check]
         if world.fault:
             raise ValueError(f"{check.resource} cannot be decided about: {world.fault}.")
         return world.entities

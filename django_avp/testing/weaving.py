@@ -70,8 +70,7 @@ def woven(policies: Policies, overrides: Sequence[Override]) -> Policies:
         document[kind][name] = {**policy, "conditions": [*guards, *policy["conditions"]]}
         guards += [{**condition, "kind": "unless"} for condition in policy["conditions"]]
     for policy_id, statement in policies.statements.items():
-        # A link is kept as its JSON text.
-        if statement.text.startswith("{"):
+        if statement.is_link:
             document["templateLinks"].append(json.loads(statement.text))
             continue
         kind, policy = parse(statement)

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from django_avp.policy_files import MAX_POLICY_BYTES
 from django_avp.schema import Schema
-from django_avp.schema_json import schema_json
+from django_avp.schema_json import MAX_SCHEMA_BYTES, schema_json
 from django_avp.validation.findings import Finding, Severity
 from django_avp.validation.sources import ParsedPolicy, Sources
 
 __all__ = ["limit_findings"]
 
-_MOST_POLICY_BYTES = 10_000
-_MOST_SCHEMA_BYTES = 100_000
 _MOST_TEMPLATES = 40
 
 
@@ -24,14 +23,14 @@ def limit_findings(sources: Sources, schema_path: Path | None) -> Iterator[Findi
     """What is over a quota of the service."""
     for policy in sources.policies:
         size = len(policy.statement.text.encode())
-        if size > _MOST_POLICY_BYTES and not policy.is_link:
-            yield _finding(f"the policy has {size:,} bytes", f"{_MOST_POLICY_BYTES:,}", policy)
+        if size > MAX_POLICY_BYTES and not policy.is_link:
+            yield _finding(f"the policy has {size:,} bytes", f"{MAX_POLICY_BYTES:,}", policy)
     templates = [policy for policy in sources.policies if policy.is_template]
     if len(templates) > _MOST_TEMPLATES:
         yield _finding(f"there are {len(templates)} templates", str(_MOST_TEMPLATES), templates[_MOST_TEMPLATES])
     size = _size(sources.schema)
-    if size > _MOST_SCHEMA_BYTES:
-        message = f"the schema has {size:,} bytes in JSON, and Verified Permissions takes {_MOST_SCHEMA_BYTES:,}."
+    if size > MAX_SCHEMA_BYTES:
+        message = f"the schema has {size:,} bytes in JSON, and Verified Permissions takes {MAX_SCHEMA_BYTES:,}."
         yield Finding(Severity.WARNING, "limit", message, place=str(schema_path))
 
 

@@ -10,15 +10,13 @@ from typing import Any
 import cedarpy
 
 from django_avp.schema import Schema
-from django_avp.schema_json import namespaces
+from django_avp.schema_json import MAX_SCHEMA_BYTES, namespaces
 from django_avp.testing.endpoint.errors import missing, refused
 from django_avp.testing.endpoint.fields import member
 from django_avp.testing.endpoint.service import Service
 from django_avp.testing.endpoint.state import PolicyStore, StoredSchema
 
 __all__ = ["OPERATIONS"]
-
-MAX_SCHEMA_BYTES = 100_000
 
 
 def _put_schema(service: Service, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -198,7 +198,7 @@ class PolicyStore:
         schema = StoredSchema(schema_json(declared.handle), declared) if declared else None
         content = Content(schema=schema, source=Source(new_id("IS"), source))
         for policy_id, statement in policies.statements.items():
-            content = _with_statement(content, policy_id, statement.text, is_link=statement.path.suffix != ".cedar")
+            content = _with_statement(content, policy_id, statement.text, is_link=statement.is_link)
         return cls(policy_store_id, content)
 
 

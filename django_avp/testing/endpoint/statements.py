@@ -11,13 +11,12 @@ import cedarpy
 
 from django_avp.cedar import EntityUid
 from django_avp.expressions import balanced
-from django_avp.policy_files import MAX_NESTING, nesting
+from django_avp.policy_files import MAX_NESTING, MAX_POLICY_BYTES, nesting
 from django_avp.testing.endpoint.errors import over_quota, refused
 from django_avp.testing.endpoint.shapes import as_identifier
 
 __all__ = ["Statement"]
 
-MAX_BYTES = 10_000
 _EFFECTS = {"permit": "Permit", "forbid": "Forbid"}
 
 
@@ -42,8 +41,8 @@ class Statement:
         Raises:
             ServiceError: it is too large, does not parse, or is not one alone.
         """
-        if len(text.encode()) > MAX_BYTES:
-            raise over_quota(f"A policy has at most {MAX_BYTES} bytes.", "POLICY")
+        if len(text.encode()) > MAX_POLICY_BYTES:
+            raise over_quota(f"A policy has at most {MAX_POLICY_BYTES} bytes.", "POLICY")
         if nesting(text) > MAX_NESTING:
             raise refused("It is nested too deeply.", [path])
         try:
