@@ -66,12 +66,13 @@ class EntityType:
 
 @dataclass(frozen=True, slots=True)
 class ActionType:
-    """An action: the principals and resources it applies to, and the shape of its context."""
+    """An action: the principals and resources it applies to, the shape of its context, and all groups that it is in."""
 
     uid: EntityUid
     principals: frozenset[str] = frozenset()
     resources: frozenset[str] = frozenset()
     context: RecordType = RecordType()
+    groups: frozenset[EntityUid] = frozenset()
 
     def applies_to(self, principal_type: str, resource_type: str) -> bool:
         """Whether the action is meaningful for these types; full evaluation refuses others (rule A7)."""
@@ -136,9 +137,21 @@ class _Resolver:
                 self._names(declared.namespace, declared.principals),
                 self._names(declared.namespace, declared.resources),
                 self._record(declared.namespace, declared.context),
+                self._groups(uid),
             )
             for uid, declared in self._reader.actions.items()
         }
+
+    def _groups(self, uid: EntityUid) -> frozenset[EntityUid]:
+        """The groups that an action is in, and those that these are in; Cedar refuses cycles."""
+        declared = self._reader.actions[uid]
+        # A group of the same namespace may be named without it.
+        parents = [self._action(declared.namespace, parent) for parent in declared.parents]
+        return frozenset(parents).union(*(self._groups(parent) for parent in parents))
+
+    def _action(self, namespace: str, named: EntityUid) -> EntityUid:
+        inner = EntityUid(join(namespace, named.type), named.id)
+        return inner if named.type == "Action" and inner in self._reader.actions else named
 
     def _names(self, namespace: str, names: Iterable[str]) -> frozenset[str]:
         return frozenset(self._name(namespace, name) for name in names)

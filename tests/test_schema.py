@@ -129,15 +129,17 @@ def draw_entity(draw, truth, namespace, name, entities, commons):
 def draw_action(draw, truth, namespace, name, entities, commons, groups):
     uid = EntityUid(join(namespace, "Action"), name)
     declared = truth.document[namespace]["actions"][name] = {"annotations": {"c": draw(texts)}}
+    direct = draw(subsets(groups)) if groups else []
     if groups:
-        declared["memberOf"] = [group.as_json() for group in draw(subsets(groups))]
+        declared["memberOf"] = [group.as_json() for group in direct]
+    above = frozenset(direct).union(*(truth.actions[group].groups for group in direct))
     groups.append(uid)
-    truth.actions[uid] = ActionType(uid)
+    truth.actions[uid] = ActionType(uid, groups=above)
     if draw(flags):
         principals, resources = draw(subsets(entities)), draw(subsets(entities))
         document, context = draw(records(entities, commons))
         declared["appliesTo"] = {"principalTypes": principals, "resourceTypes": resources, "context": document}
-        truth.actions[uid] = ActionType(uid, frozenset(principals), frozenset(resources), context)
+        truth.actions[uid] = ActionType(uid, frozenset(principals), frozenset(resources), context, above)
 
 
 @given(schemas())

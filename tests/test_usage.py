@@ -6,7 +6,7 @@ import copy
 
 import pytest
 from django.core.management import call_command
-from django.core.management.base import SystemCheckError
+from django.core.management.base import CommandError, SystemCheckError
 from django.urls import path
 from django.views.generic import CreateView, DetailView, ListView
 from ninja import NinjaAPI
@@ -186,7 +186,7 @@ def test_templates_tell_the_names_of_what_they_are_about(uses, tmp_path):
 
 
 @pytest.mark.django_db
-def test_a_misspelt_action_is_found_wherever_it_is(uses, tmp_path):
+def test_a_misspelt_action_is_found_wherever_it_is(uses, tmp_path, capsys):
     """In a view, an operation, a template and a serializer's field, with the place and the nearest right name."""
     (tmp_path / "page.html").write_text('{% load avp %}\n{% can "EditPhotos" photo as may %}')
 
@@ -198,3 +198,9 @@ def test_a_misspelt_action_is_found_wherever_it_is(uses, tmp_path):
         assert place in said
     assert said.count("Did you mean 'EditPhoto'?") == 3
     assert "AlbumViewSet.may: the schema has no action 'EditAlbum'" in said
+    with pytest.raises(CommandError):
+        call_command("avp_validate")
+    told = capsys.readouterr().out
+    for place in ("page.html:2", "ashown", "AlbumViewSet.may"):
+        assert f"{place}: error: the schema has no action" in told
+    assert told.count("hint: Did you mean 'EditPhoto'?") == 3

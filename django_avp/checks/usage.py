@@ -12,7 +12,7 @@ from django.middleware.cache import CacheMiddleware
 from django_avp.checks.base import Problems, local_policies, problem_check
 from django_avp.gates import Gate, declared_authorization, place_of
 from django_avp.mixins import ActionRequiredMixin
-from django_avp.usage import cached_checks, views
+from django_avp.usage import all_uses, cached_checks, views
 from django_avp.validation.actions import unknown_actions
 
 REQUIRED = "django_avp.middleware.AuthorizationRequiredMiddleware"
@@ -24,7 +24,7 @@ def check_actions() -> Problems:
     policies = local_policies()
     if policies is None or policies.schema is None:
         return
-    for place, problem, cure in unknown_actions(policies.schema):
+    for place, problem, cure in unknown_actions(policies.schema, all_uses()):
         yield Error(f"{place}: {problem}", hint=cure or None, id="django_avp.E025")
 
 

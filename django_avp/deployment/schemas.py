@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cedarpy
 
 from django_avp.cedar import EntityUid
-from django_avp.declarations import Reader, join
+from django_avp.declarations import Reader
 from django_avp.deployment.items import Item, Kind
 from django_avp.deployment.schema_union import union
 from django_avp.deployment.steps import Phase
@@ -99,27 +99,11 @@ def _reader(text: str) -> Reader:
 def _meaning(text: str) -> object:
     schema, reader = _schema(text), _reader(text)
     rest = {name: (entity.tags, frozenset(entity.ids)) for name, entity in reader.entities.items()}
-    return schema.entity_types, schema.actions, rest, _groups(reader)
+    return schema.entity_types, schema.actions, rest
 
 
-def _groups(reader: Reader) -> dict[EntityUid, frozenset[EntityUid]]:
-    """The groups of each action, and those that they are in."""
-    parents = {
-        uid: [_in_namespace(parent, action.namespace, reader) for parent in action.parents]
-        for uid, action in reader.actions.items()
-    }
-
-    def above(uid: EntityUid) -> Iterator[EntityUid]:
-        for parent in parents.get(uid, ()):
-            yield parent
-            yield from above(parent)
-
-    return {uid: frozenset(above(uid)) for uid in parents}
-
-
-def _in_namespace(uid: EntityUid, namespace: str, reader: Reader) -> EntityUid:
-    inner = EntityUid(join(namespace, uid.type), uid.id)
-    return inner if uid.type == "Action" and inner in reader.actions else uid
+def _groups(text: str) -> dict[EntityUid, frozenset[EntityUid]]:
+    return {uid: action.groups for uid, action in _schema(text).actions.items()}
 
 
 # What stands in the way
@@ -127,9 +111,9 @@ def _in_namespace(uid: EntityUid, namespace: str, reader: Reader) -> EntityUid:
 
 def _changed_groups(old: str | None, new: str, statements: Iterable[Item]) -> Iterator[str]:
     """Actions whose groups change although a policy asks for the group."""
-    after = _groups(_reader(new))
+    after = _groups(new)
     # Without a schema, no action is in a group.
-    before = _groups(_reader(old)) if old else dict.fromkeys(after, frozenset[EntityUid]())
+    before = _groups(old) if old else dict.fromkeys(after, frozenset[EntityUid]())
     text = "\n".join(item.text for item in statements)
     asked_for = Mentions.of(json.loads(cedarpy.policies_to_json_str(text))).entities
     for uid in sorted(before.keys() & after.keys(), key=str):

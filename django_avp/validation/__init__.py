@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django_avp.policy_files import SCHEMA_FILE, files
 from django_avp.schema import Schema
+from django_avp.usage import all_uses
 from django_avp.validation.actions import inapplicable_actions, unknown_actions
 from django_avp.validation.findings import FORMATS, Finding, Severity
 from django_avp.validation.formatting import format_files, format_findings
@@ -38,7 +39,8 @@ def findings(directories: Sequence[Path]) -> Iterator[Finding]:
 
 
 def _code_findings(schema: Schema) -> Iterator[Finding]:
-    for place, problem, cure in unknown_actions(schema):
+    uses = tuple(all_uses())
+    for place, problem, cure in unknown_actions(schema, uses):
         yield Finding(Severity.ERROR, "unknown-action", problem, cure, place)
-    for place, problem, cure in inapplicable_actions(schema):
+    for place, problem, cure in inapplicable_actions(schema, uses):
         yield Finding(Severity.ERROR, "inapplicable-action", problem, cure, place)

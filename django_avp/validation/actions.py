@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django_avp.schema import ActionType, Schema
-from django_avp.usage import all_uses
+from django_avp.usage import Use
 from django_avp.vocabulary import action_uid
 
 __all__ = ["inapplicable_actions", "unknown_actions"]
 
 
-def unknown_actions(schema: Schema) -> Iterator[tuple[str, str, str]]:
+def unknown_actions(schema: Schema, uses: Iterable[Use]) -> Iterator[tuple[str, str, str]]:
     """The places that name an action that the schema does not know, each with the problem and the cure."""
     names = [uid.id for uid in schema.actions]
-    places = dict.fromkeys((use.action, use.place) for use in all_uses())
+    places = dict.fromkeys((use.action, use.place) for use in uses)
     for name, place in places:
         try:
             action = action_uid(name)
@@ -28,9 +28,9 @@ def unknown_actions(schema: Schema) -> Iterator[tuple[str, str, str]]:
             yield place, f"the schema has no action {action.id!r}, so it would always be denied.", cure
 
 
-def inapplicable_actions(schema: Schema) -> Iterator[tuple[str, str, str]]:
+def inapplicable_actions(schema: Schema, uses: Iterable[Use]) -> Iterator[tuple[str, str, str]]:
     """The places that ask a known action about a type that it does not apply to; each with the problem and the cure."""
-    for use in all_uses():
+    for use in uses:
         action = _known(schema, use.action)
         if action is not None and use.resource_type and use.resource_type not in action.resources:
             yield (

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django_avp.cedar import EntityUid
-from django_avp.declarations import Reader
 from django_avp.references import Path, Root
 from django_avp.schema import NamedType, RecordType, Schema, Type
 
@@ -40,17 +39,7 @@ def _actions(scope: Mapping[str, Any], schema: Schema) -> list[EntityUid]:
     wanted = {EntityUid(entity["type"], entity["id"]) for entity in named}
     if scope["op"] == "==":
         return [uid for uid in wanted if uid in schema.actions]
-    parents = {uid: declared.parents for uid, declared in Reader(str(schema.handle)).actions.items()}
-    return [uid for uid in sorted(schema.actions, key=str) if wanted & _ancestry(uid, parents)]
-
-
-def _ancestry(uid: EntityUid, parents: Mapping[EntityUid, tuple[EntityUid, ...]]) -> set[EntityUid]:
-    # A group of the same namespace may be named without it.
-    found = {uid}
-    for parent in parents.get(uid, ()):
-        full = parent if parent in parents else parent.in_namespace(uid.type.rpartition("::")[0])
-        found |= _ancestry(full, parents)
-    return found
+    return [uid for uid in sorted(schema.actions, key=str) if wanted & {uid, *schema.actions[uid].groups}]
 
 
 def _admits(scope: Mapping[str, Any], entity_type: str) -> bool:
