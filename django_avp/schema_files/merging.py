@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from django.core.exceptions import ImproperlyConfigured
 
-from django_avp.cedar import quote
+from django_avp.cedar import EntityUid, quote
 from django_avp.declarations import Reader, join
 from django_avp.schema import Attribute, EntityType, Schema
 from django_avp.schema_files.project import DeclaredAction, DeclaredEntity, Project
@@ -73,11 +73,12 @@ def _changes(source: Source, schema: Schema, project: Project) -> Iterator[_Edit
                 wanted = _completed(declared_entities[name], schema.entity_types[name])
                 edits = list(_entity_edits(source.text, block, declaration, wanted, schema.entity_types[name]))
                 yield from edits if len(declaration.names) == 1 else [declaration] * bool(edits)
-    declared_actions = {action.uid.id: action for action in project.actions}
+    declared_actions, context = {action.uid: action for action in project.actions}, _context_name(schema)
     for block, declaration in source.declarations("action"):
         for name in declaration.names:
-            if name in declared_actions and not declaration.applies:
-                applies = _applies_to(declared_actions[name], project, _context_name(schema), block.namespace)
+            uid = EntityUid(join(block.namespace, "Action"), name)
+            if uid in declared_actions and not declaration.applies:
+                applies = _applies_to(declared_actions[uid], project, context, block.namespace)
                 applies = _indented(applies, _indent_at(source.text, declaration.whole.start)).lstrip()
                 end = declaration.whole.end - 1
                 is_alone = len(declaration.names) == 1

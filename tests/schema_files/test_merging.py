@@ -204,6 +204,17 @@ def test_an_action_of_several_is_split_off():
     )
 
 
+def test_actions_of_one_name_in_two_namespaces_are_two():
+    """What one is asked about says nothing of the other."""
+    text = "namespace A { entity User; action View; }\nnamespace B { action View; }\n"
+    action = DeclaredAction(EntityUid("A::Action", "View"), frozenset(["A::User"]))
+
+    found = merged(text, Project((), (action,), ("A::User",), RecordType()))
+
+    assert found.endswith("namespace B { action View; }\n")
+    assert "action View appliesTo {" in found
+
+
 def test_a_new_schema_has_all():
     """The context is a common type, unless a type of that name is there."""
     context = RecordType({"mfa": optional(FLAG)})
