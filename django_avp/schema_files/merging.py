@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from django.core.exceptions import ImproperlyConfigured
-
-from django_avp.cedar import EntityUid, quote
+from django_avp.cedar import EntityUid
 from django_avp.declarations import Reader, join
 from django_avp.schema import Attribute, EntityType, Schema
-from django_avp.schema_files.project import DeclaredAction, DeclaredEntity, Project
+from django_avp.schema_files.project import DeclaredEntity, Project
 from django_avp.schema_files.source import Block, Declaration, Source, Span
-from django_avp.schema_files.types import attribute_name, type_text
+from django_avp.schema_files.writing import (
+    STEP,
+    action_text,
+    applies_to,
+    attribute_lines,
+    entity_text,
+    indented,
+    parents_text,
+    told,
+    type_text,
+)
 
 __all__ = ["merged"]
 
 _CONTEXT = "Context"
-_STEP = "  "
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +52,12 @@ def merged(text: str, project: Project) -> str:
         ImproperlyConfigured: nothing tells the type of a computed attribute.
     """
     schema, source = Schema.parse(text), Source(text)
-    shared = [edit for edit in _changes(source, schema, project) if isinstance(edit, Declaration)]
+    changes = list(_changes(source, schema, project))
+    shared = [change for change in changes if isinstance(change, Declaration)]
     if shared:
         splits = [_Edit(declaration.whole, _split(text, declaration)) for declaration in dict.fromkeys(shared)]
         return merged(_edited(text, splits), project)
-    edits = [edit for edit in _changes(source, schema, project) if isinstance(edit, _Edit)]
+    edits = [change for change in changes if isinstance(change, _Edit)]
     return _edited(text, [*edits, *_additions(source, schema, project)])
 
 
@@ -78,8 +85,8 @@ def _changes(source: Source, schema: Schema, project: Project) -> Iterator[_Edit
         for name in declaration.names:
             uid = EntityUid(join(block.namespace, "Action"), name)
             if uid in declared_actions and not declaration.applies:
-                applies = _applies_to(declared_actions[uid], project, context, block.namespace)
-                applies = _indented(applies, _indent_at(source.text, declaration.whole.start)).lstrip()
+                applies = applies_to(declared_actions[uid], project, context, block.namespace)
+                applies = indented(applies, _indent_at(source.text, declaration.whole.start)).lstrip()
                 end = declaration.whole.end - 1
                 is_alone = len(declaration.names) == 1
                 yield _Edit(Span(end, end), f" {applies}") if is_alone else declaration
@@ -106,8 +113,8 @@ def _entity_edits(
     text: str, block: Block, declaration: Declaration, declared: DeclaredEntity, known: EntityType
 ) -> Iterator[_Edit]:
     if declared.parents != known.member_of:
-        yield _Edit(declaration.parents, _parents(declared, block.namespace))
-    wanted, had = _told(declared), known.shape.attributes
+        yield _Edit(declaration.parents, parents_text(declared, block.namespace))
+    wanted, had = told(declared), known.shape.attributes
     for source in declaration.attributes:
         if source.name not in wanted:
             yield _Edit(_lines_of(text, source.whole), "")
@@ -123,27 +130,12 @@ def _entity_edits(
         yield from _new_attributes(text, block, declaration, missing)
 
 
-def _told(declared: DeclaredEntity) -> dict[str, Attribute]:
-    """The attributes, each with its type.
-
-    Raises:
-        ImproperlyConfigured: nothing tells it.
-    """
-    told = {name: attribute for name, attribute in declared.attributes.items() if attribute is not None}
-    for name in declared.attributes.keys() - told:
-        raise ImproperlyConfigured(
-            f"Nothing tells the type of {declared.name}'s attribute {name!r}. Say what attribute_{name} returns, as in "
-            f"`-> bool`, write expression_{name}, or declare the attribute in the schema."
-        )
-    return told
-
-
 def _new_attributes(
     text: str, block: Block, declaration: Declaration, missing: dict[str, Attribute]
 ) -> Iterator[_Edit]:
     indent = _indent_at(text, declaration.whole.start)
-    inner = f"{indent}{_STEP}"
-    lines = "".join(_attribute_lines(missing, block.namespace, inner))
+    inner = f"{indent}{STEP}"
+    lines = "".join(attribute_lines(missing, block.namespace, inner))
     if not declaration.attributes:
         yield _Edit(declaration.shape, f" = {{\n{lines}{indent}}}")
         return
@@ -155,11 +147,6 @@ def _new_attributes(
         yield _Edit(Span(start, start), lines)
     else:
         yield _Edit(Span(last.end, brace), f" {' '.join(lines.split()).removesuffix(',')} ")
-
-
-def _attribute_lines(attributes: dict[str, Attribute], namespace: str, indent: str) -> Iterator[str]:
-    for name, attribute in sorted(attributes.items()):
-        yield f"{indent}{attribute_name(name, attribute)}: {type_text(attribute.type, namespace, indent)},\n"
 
 
 def _indent_at(text: str, position: int) -> str:
@@ -192,11 +179,10 @@ def _additions(source: Source, schema: Schema, project: Project) -> Iterator[_Ed
     for entity in project.entities:
         if entity.name not in schema.entity_types:
             namespace = _namespace(entity.name)
-            missing[namespace]["entity"].append(_entity(entity, namespace))
+            missing[namespace]["entity"].append(entity_text(entity, namespace))
     for action in actions:
         namespace = _namespace(action.uid.type)
-        applies = _applies_to(action, project, context, namespace)
-        missing[namespace]["action"].append(f"action {_action_name(action)} {applies};")
+        missing[namespace]["action"].append(action_text(action, project, context, namespace))
     for namespace, kinds in missing.items():
         yield from _insertions(source, namespace, kinds)
 
@@ -207,59 +193,23 @@ def _insertions(source: Source, namespace: str, kinds: dict[str, list[str]]) -> 
         everything = [declaration for declarations in kinds.values() for declaration in declarations]
         end = len(source.text)
         gap = "\n" if source.text.strip() else ""
-        body = "\n\n".join(_indented(declaration, _STEP if namespace else "") for declaration in everything)
+        body = "\n\n".join(indented(declaration, STEP if namespace else "") for declaration in everything)
         text = f"namespace {namespace} {{\n{body}\n}}\n" if namespace else f"{body}\n"
         yield _Edit(Span(end, end), gap + text)
         return
     for kind, declarations in kinds.items():
-        body = "\n\n".join(_indented(declaration, _STEP if namespace else "") for declaration in declarations)
+        body = "\n\n".join(indented(declaration, STEP if namespace else "") for declaration in declarations)
         same = [one.whole.end for one in block.declarations if one.kind == kind]
         if kind == "type" and not same:
             start = block.declarations[0].start
-            yield _Edit(Span(start, start), f"{body.lstrip()}\n\n{_STEP if namespace else ''}")
+            yield _Edit(Span(start, start), f"{body.lstrip()}\n\n{STEP if namespace else ''}")
         else:
             end = max(same or [one.whole.end for one in block.declarations])
             yield _Edit(Span(end, end), f"\n\n{body}")
 
 
-def _indented(text: str, indent: str) -> str:
-    return re.sub(r"^(?=.)", indent, text, flags=re.MULTILINE)
-
-
 def _namespace(name: str) -> str:
     return name.rpartition("::")[0]
-
-
-def _entity(declared: DeclaredEntity, namespace: str) -> str:
-    lines = "".join(_attribute_lines(_told(declared), namespace, _STEP))
-    shape = f" = {{\n{lines}}}" if lines else ""
-    return f"entity {declared.name.rpartition('::')[2]}{_parents(declared, namespace)}{shape};"
-
-
-def _parents(declared: DeclaredEntity, namespace: str) -> str:
-    names = sorted(_relative(name, namespace) for name in declared.parents)
-    return f" in [{', '.join(names)}]" if names else ""
-
-
-def _relative(name: str, namespace: str) -> str:
-    own, _, base = name.rpartition("::")
-    return base if own == namespace else name
-
-
-def _action_name(action: DeclaredAction) -> str:
-    is_identifier = re.fullmatch(r"[_a-zA-Z]\w*", action.uid.id, re.ASCII)
-    return action.uid.id if is_identifier else quote(action.uid.id)
-
-
-def _applies_to(action: DeclaredAction, project: Project, context: str, namespace: str) -> str:
-    every = {entity.name for entity in project.entities if entity.is_complete}
-    resources = ", ".join(sorted(_relative(name, namespace) for name in action.resources or every))
-    principals = ", ".join(_relative(name, namespace) for name in project.principals)
-    clauses = [f"principal: [{principals}]", f"resource: [{resources}]"]
-    if context:
-        clauses.append(f"context: {_relative(context, namespace)}")
-    lines = "".join(f"{_STEP}{clause},\n" for clause in clauses)
-    return f"appliesTo {{\n{lines}}}"
 
 
 def _context_name(schema: Schema) -> str:

@@ -73,7 +73,6 @@ class Block:
     """What stands in a namespace, or outside of any (``""``): a file may open one several times."""
 
     namespace: str
-    body: Span
     declarations: tuple[Declaration, ...]
 
 
@@ -115,7 +114,6 @@ class Source:
     # Blocks
 
     def _read_block(self, namespace: str) -> None:
-        start = self._end if namespace else 0
         declarations = []
         while self._peek() not in ("", "}"):
             first = self._tokens[self._position][1].start
@@ -127,9 +125,8 @@ class Source:
                 self._read_block(name)
             else:
                 declarations.append(self._read_declaration(keyword, first, namespace))
-        end = self._tokens[self._position][1].start if self._peek() else len(self.text)
         self._position += 1
-        self.blocks.append(Block(namespace, Span(start, end), tuple(declarations)))
+        self.blocks.append(Block(namespace, tuple(declarations)))
 
     def _skip_annotations(self) -> None:
         while self._accept("@"):

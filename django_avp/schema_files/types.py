@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import json
-import re
 import types
 import typing
 import uuid
@@ -22,9 +20,8 @@ from django_avp.entities.model_entity import ModelEntity, is_user
 from django_avp.filtering import kind_of_field
 from django_avp.schema import Attribute, NamedType, RecordType, SetType, Type
 
-__all__ = ["attribute_name", "computed_attribute", "guessed_type", "stored_attribute", "type_text"]
+__all__ = ["computed_attribute", "guessed_type", "stored_attribute"]
 
-_IDENTIFIER = re.compile(r"[_a-zA-Z]\w*", re.ASCII)
 _SCALARS: tuple[tuple[type, str], ...] = (
     (bool, "Bool"),
     (int, "Long"),
@@ -157,24 +154,3 @@ def _nodes(expression: Any) -> Iterator[dict[str, Any]]:
     if isinstance(expression, list):
         for item in expression:
             yield from _nodes(item)
-
-
-def type_text(kind: Type, namespace: str, indent: str = "") -> str:
-    """A type in Cedar's schema syntax, as it is written in a namespace."""
-    if isinstance(kind, SetType):
-        return f"Set<{type_text(kind.element, namespace, indent)}>"
-    if isinstance(kind, RecordType):
-        inner = f"{indent}  "
-        lines = (
-            f"{inner}{attribute_name(name, attribute)}: {type_text(attribute.type, namespace, inner)},\n"
-            for name, attribute in sorted(kind.attributes.items())
-        )
-        return f"{{\n{''.join(lines)}{indent}}}" if kind.attributes else "{}"
-    own, _, name = kind.name.rpartition("::")
-    return name if own == namespace else kind.name
-
-
-def attribute_name(name: str, attribute: Attribute) -> str:
-    """An attribute's name as a schema has it, with the mark of what is optional."""
-    text = name if _IDENTIFIER.fullmatch(name) else json.dumps(name, ensure_ascii=False)
-    return text if attribute.required else f"{text}?"

@@ -18,7 +18,8 @@ from django_avp.entities.registry import Registry
 from django_avp.policies import parse
 from django_avp.policy_files import Statement
 from django_avp.schema import Attribute, NamedType, RecordType, SetType
-from django_avp.schema_files.types import computed_attribute, guessed_type, stored_attribute, type_text
+from django_avp.schema_files.types import computed_attribute, guessed_type, stored_attribute
+from django_avp.schema_files.writing import type_text
 from tests.testapp.models import Account, Album, Exotic, Photo, Wide
 
 if TYPE_CHECKING:
