@@ -16,8 +16,7 @@ from threading import Thread
 from django.core.exceptions import ImproperlyConfigured
 
 from django_avp.conf import conf
-from django_avp.engines.base import Engine, PolicyEngine, policies_of
-from django_avp.engines.caching import CachingEngine
+from django_avp.engines.base import get_ready
 from django_avp.exceptions import AvpError
 from django_avp.runtime import runtime
 
@@ -106,9 +105,9 @@ def _engine_probes(stores: Iterable[str] | None) -> dict[str, Probe]:
         # Which stores there are is known to requests alone, if each names its own.
         stores = [] if callable(configured) else [configured or ""]
     probes: dict[str, Probe] = {
-        f"engine with {store}" if store else "engine": partial(_policies, store) for store in stores
+        f"engine with {store}" if store else "engine": partial(_decides, store) for store in stores
     }
-    return probes or {"engine": _engine}
+    return probes or {"engine": partial(_decides, "")}
 
 
 def _run(future: Future[Part], name: str, probe: Probe) -> None:
@@ -132,25 +131,5 @@ def _keys(pool: str, name: str) -> Part:
     return Part(name)
 
 
-def _engine(name: str) -> Part:
-    _built()
-    return Part(name)
-
-
-def _policies(store: str, name: str) -> Part:
-    engine = _built()
-    policies_of(engine, store or None)
-    synced = getattr(engine, "store", None)
-    return Part(name, age=getattr(synced(store), "age", None) if callable(synced) else None)
-
-
-def _built() -> Engine:
-    """The engine behind the decisions that are remembered; one that asks a service is able to."""
-    engine = runtime.engine
-    if isinstance(engine, CachingEngine):
-        engine = engine._engine
-    connection = None if isinstance(engine, PolicyEngine) else getattr(engine, "_connection", None)
-    if connection is not None:
-        # Signed and not sent: that takes a client, a region and credentials.
-        connection.client().generate_presigned_url("is_authorized")
-    return engine
+def _decides(store: str, name: str) -> Part:
+    return Part(name, age=get_ready(runtime.engine, store or None))

@@ -20,6 +20,7 @@ __all__ = [
     "PolicyEngine",
     "SchemaEngine",
     "accepts",
+    "get_ready",
     "is_in_process",
     "policies_of",
     "schema_of",
@@ -129,3 +130,24 @@ def accepts(engine: Engine, store: str | None, identity: Identity) -> bool:
     """
     check = getattr(engine, "accepts", None)
     return check is None or bool(check(store, identity))
+
+
+def get_ready(engine: Engine, store: str | None) -> float | None:
+    """Find out whether an engine could decide for a store, without a question; its method of this name tells.
+
+    Args:
+        engine: the engine.
+        store: the store; ``None`` where only requests know theirs.
+
+    Returns:
+        How many seconds ago it read what it decides by, if it reads that beforehand.
+
+    Raises:
+        Exception: whatever would keep it from deciding.
+    """
+    prepare = getattr(engine, "get_ready", None)
+    if prepare is None:
+        policies_of(engine, store)
+        return None
+    age: float | None = prepare(store)
+    return age

@@ -19,7 +19,7 @@ from django.utils.crypto import salted_hmac
 
 from django_avp.cedar import INVALID, UNAVAILABLE, Check, Decision, Entity, Verdict
 from django_avp.conf import conf
-from django_avp.engines.base import Batch, Decisions, Engine, accepts, policies_of, schema_of
+from django_avp.engines.base import Batch, Decisions, Engine, accepts, get_ready, policies_of, schema_of
 from django_avp.engines.shared_cache import SharedCache
 from django_avp.exceptions import AvpError
 from django_avp.identity import Identity
@@ -63,6 +63,10 @@ class CachingEngine:
     def accepts(self, store: str | None, identity: Identity) -> bool:
         """Whether the engine decides about an identity."""
         return accepts(self._engine, store, identity)
+
+    def get_ready(self, store: str | None) -> float | None:
+        """Whether the other engine could decide; see :func:`django_avp.engines.base.get_ready`."""
+        return get_ready(self._engine, store)
 
     @property
     def lists_engine(self) -> str:

@@ -70,6 +70,17 @@ class SyncedEngine:
         """Decide every check of the batch: it never waits, so it runs where it is."""
         return self.decide(batch)
 
+    def get_ready(self, store: str | None) -> float | None:
+        """How old what is known of a store is, in seconds; see :func:`django_avp.engines.base.get_ready`.
+
+        Raises:
+            AuthorizationUnavailable: it was not read yet, or not for too long.
+        """
+        if store is None and callable(conf.policy_store_id):
+            return None
+        self._snapshot(store)
+        return self.store(store).age
+
     def store(self, store: str | None = None) -> SyncedStore:
         """A store that is kept fresh from the first time that it is asked for."""
         if not store:

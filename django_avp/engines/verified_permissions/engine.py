@@ -64,6 +64,15 @@ class VerifiedPermissionsEngine:
         asked = [loop.run_in_executor(threads, self._ask, call, batch) for call in plan.calls]
         return plan.decisions(await asyncio.gather(*asked))
 
+    def get_ready(self, store: str | None) -> None:
+        """Whether the service could be asked; see :func:`django_avp.engines.base.get_ready`.
+
+        Raises:
+            BotoCoreError: there is no region, or there are no credentials.
+        """
+        # Signed and not sent: that takes a client, a region and credentials.
+        self._connection.client().generate_presigned_url("is_authorized")
+
     def _plan(self, batch: Batch) -> _Plan:
         return _Plan(batch, None if batch.identity.has_token else self.schema(batch.store))
 
