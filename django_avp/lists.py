@@ -162,12 +162,11 @@ class List:
         return None if fault else world.entities
 
     def _is_applicable(self, policies: Policies, resource_type: str) -> bool:
-        if policies.schema is None:
+        schema = policies.schema
+        if schema is None or schema.applies(self.action, self._identity.principal.type, resource_type):
             return True
-        action = policies.schema.actions.get(self.action)
-        if action is not None and action.applies_to(self._identity.principal.type, resource_type):
-            return True
-        self._log("avp.action_not_applicable" if action else "avp.unknown_action", resource_type)
+        is_known = self.action in schema.actions
+        self._log("avp.action_not_applicable" if is_known else "avp.unknown_action", resource_type)
         return False
 
     def _log(self, event: str, resource_type: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,14 @@ class RecordType:
             for name, value in record.items()
             if name in self.attributes
         }
+
+    def lacking(self, names: Collection[str]) -> list[str]:
+        """The required attributes that are not among names."""
+        return sorted(name for name, attribute in self.attributes.items() if attribute.required and name not in names)
+
+    def undeclared(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that are no attribute."""
+        return sorted(name for name in names if name not in self.attributes)
 
 
 Type = NamedType | SetType | RecordType
@@ -86,6 +94,10 @@ class Schema:
     handle: cedarpy.Schema
     entity_types: Mapping[str, EntityType]
     actions: Mapping[EntityUid, ActionType]
+
+    def applies(self, action: EntityUid, principal_type: str, resource_type: str) -> bool:
+        """Whether there is such an action, and it is meaningful for these types (rule A7)."""
+        return action in self.actions and self.actions[action].applies_to(principal_type, resource_type)
 
     @classmethod
     def parse(cls, text: str) -> Schema:

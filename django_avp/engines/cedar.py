@@ -111,12 +111,11 @@ class _Evaluation:
         return [decided.get(position, INVALID) for position in range(len(self._batch.checks))]
 
     def _is_applicable(self, check: Check) -> bool:
-        if self._schema is None:
+        schema = self._schema
+        if schema is None or schema.applies(check.action, self._principal.uid.type, check.resource.type):
             return True
-        action = self._schema.actions.get(check.action)
-        if action is not None and action.applies_to(self._principal.uid.type, check.resource.type):
-            return True
-        self._fault("avp.action_not_applicable" if action else "avp.unknown_action", check)
+        is_known = check.action in schema.actions
+        self._fault("avp.action_not_applicable" if is_known else "avp.unknown_action", check)
         return False
 
     # Entities
@@ -200,13 +199,10 @@ class _Evaluation:
         """Why entities do not conform to the schema, as far as names tell."""
         for entity in entities:
             declared = self._schema.entity_types.get(entity.uid.type) if self._schema else None
-            attributes = declared.shape.attributes if declared else {}
-            for name, attribute in attributes.items():
-                if attribute.required and name not in entity.attributes:
-                    yield f"{entity.uid.type} lacks {name}"
             if declared:
-                undeclared = sorted(entity.attributes.keys() - attributes)
-                yield from (f"{entity.uid.type} may not have {name}" for name in undeclared)
+                name_of_type, names = entity.uid.type, entity.attributes.keys()
+                yield from (f"{name_of_type} lacks {name}" for name in declared.shape.lacking(names))
+                yield from (f"{name_of_type} may not have {name}" for name in declared.shape.undeclared(names))
 
     def _log(self) -> None:
         for event, action, resource_type, causes in self._faults:

@@ -185,8 +185,7 @@ def misfit_context(schema: Schema | None, check: Check, context: Mapping[str, An
 
 def _differences(name: str, declared: RecordType, record: Mapping[str, Any], other: str) -> Iterator[str]:
     """Names that are missing or too many; if there are none, it is something ``other``."""
-    required = {key for key, attribute in declared.attributes.items() if attribute.required}
-    lacking, undeclared = sorted(required - record.keys()), sorted(record.keys() - declared.attributes.keys())
+    lacking, undeclared = declared.lacking(record.keys()), declared.undeclared(record)
     yield from (f"{name} lacks {key}" for key in lacking)
     yield from (f"{name} may not have {key}" for key in undeclared)
     if not lacking and not undeclared:

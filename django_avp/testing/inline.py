@@ -109,13 +109,11 @@ class Inline:
             raise ValueError(f"{place}: attributes are needed, not {record!r}.")
         if declared is None:
             return {str(name): self._value(f"{place}.{name}", value, None) for name, value in record.items()}
-        for name, attribute in declared.attributes.items():
-            if attribute.required and name not in record and name not in reserved:
-                raise ValueError(f"{place} lacks {name}, which the schema requires.")
-        for name in record:
-            if name not in declared.attributes:
-                names = ", ".join(declared.attributes) or "nothing"
-                raise ValueError(f"{place} may not have {name}: the schema declares {names}.")
+        for name in declared.lacking({*record, *reserved}):
+            raise ValueError(f"{place} lacks {name}, which the schema requires.")
+        for name in declared.undeclared(record):
+            names = ", ".join(declared.attributes) or "nothing"
+            raise ValueError(f"{place} may not have {name}: the schema declares {names}.")
         return {
             name: self._value(f"{place}.{name}", value, declared.attributes[name].type)
             for name, value in record.items()

@@ -151,7 +151,9 @@ class OverridingEngine:
         known: dict[Check, Decision] = {}
         for check in batch.checks if self._accepts(batch) else ():
             override = next((one for one in self.overrides if one.matches(batch.identity.principal, check)), None)
-            if override and _is_applicable(batch, check, schema):
+            # A question that the schema does not have is as wrong as without the override.
+            is_none = schema and not schema.applies(check.action, batch.identity.principal.type, check.resource.type)
+            if override and not is_none:
                 known[check] = Decision(override.verdict, (override.name,))
         left = [(check, world) for check, world in zip(batch.checks, batch.worlds, strict=True) if check not in known]
         return known, replace(batch, checks=tuple(check for check, _ in left), worlds=tuple(world for _, world in left))
@@ -181,14 +183,6 @@ def _current() -> OverridingEngine:
     engine: Any = runtime.engine
     overriding: OverridingEngine = engine
     return overriding
-
-
-def _is_applicable(batch: Batch, check: Check, schema: Schema | None) -> bool:
-    """Whether the schema has such a question; one that it does not have is as wrong as without the override."""
-    if schema is None:
-        return True
-    action = schema.actions.get(check.action)
-    return action is not None and action.applies_to(batch.identity.principal.type, check.resource.type)
 
 
 def _undecided(known: Mapping[Check, Decision], rest: Batch, error: AvpError) -> Decisions:
