@@ -619,22 +619,17 @@ TESTS_OF_TEXTS = r"INSTR\(\S+, CHAR\(0\)\) = 0|[^\s(]+ <> ''|[^\s(]+ NOT LIKE '%
 
 def without_tests_of_texts(sql):
     """What is left of a query where all texts are as they should be."""
-    sql, before = re.sub(TESTS_OF_TEXTS, "TRUE", _without_truths(sql)), ""
+    sql, before = re.sub(TESTS_OF_TEXTS, "TRUE", sql), ""
     while sql != before:
         before = sql
         sql = re.sub(r"TRUE AND | AND TRUE\b|NOT \(?TRUE\)? OR ", "", sql).replace("(TRUE)", "TRUE")
     return sql
 
 
-def _without_truths(sql):
-    # From Django 6.1 on, conditions are compared with TRUE where a database has no booleans.
-    return sql.replace(" = True", "")
-
-
 def words_of_a_query(sql):
     """Everything in a query but comments, parentheses, the columns it returns, and the order of alternatives."""
     # Which names stand in quotes differs between versions of Django.
-    sql = re.sub(r'--.*|"', "", _without_truths(sql.partition(" FROM ")[2]))
+    sql = re.sub(r'--.*|"', "", sql.partition(" FROM ")[2])
     return sorted(re.sub(r"^([TU])\d+", r"\1", word) for word in re.findall(r"[^\s()]+", sql))
 
 

@@ -13,7 +13,7 @@ from string import Formatter
 from typing import Any
 
 from django.db import models
-from django.db.models import Func, QuerySet, Subquery, Value
+from django.db.models import Func, Lookup, QuerySet, Subquery, Value
 
 from django_avp.cedar import EntityUid
 
@@ -33,6 +33,11 @@ class Template(Func):
         super().__init__(*expressions, output_field=output_field or models.BooleanField())
         self.sql = sql
 
+    def resolve_expression(self, *args: Any, **kwargs: Any) -> Any:
+        """Resolve the expressions; a test becomes a condition."""
+        resolved = super().resolve_expression(*args, **kwargs)
+        return _Condition(resolved, True) if self.conditional else resolved
+
     def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]
         """Fill in the template."""
         compiled = [compiler.compile(expression) for expression in self.source_expressions]
@@ -44,6 +49,20 @@ class Template(Func):
                 sql.append(part)
                 params.extend(part_params)
         return "".join(sql), tuple(params)
+
+
+class _Condition(Lookup):
+    """A test as a condition of a query.
+
+    What is no lookup Django compares with TRUE where a database has no booleans, from version 6.1 on: no index serves
+    `name = 'press' = TRUE`.
+    """
+
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        """The test, as it stands."""
+        return compiler.compile(self.lhs)
 
 
 @lru_cache(maxsize=1024)
