@@ -46,6 +46,7 @@ __all__ = [
     "parse_schema",
     "read_links",
     "statements",
+    "validation_errors",
 ]
 
 UNKNOWN = "unknown"
@@ -181,6 +182,11 @@ class PolicyBuilder:
         self._policies[kind][claimed] = policy
         return claimed
 
+    def parsed(self, policy_id: str) -> tuple[str, dict[str, Any]]:
+        """A policy or a template that was added, as :func:`parse` returns it."""
+        kind = "templates" if policy_id in self._policies["templates"] else "staticPolicies"
+        return kind, self._policies[kind][policy_id]
+
     def add_link(self, link: Mapping[str, Any], statement: Statement) -> None:
         """Take a link to a template that is there.
 
@@ -259,9 +265,13 @@ def _digest(document: Mapping[str, Any], schema: Schema | None) -> str:
 def _validate(found: Mapping[str, Statement], schema: Schema) -> Iterator[str]:
     for statement in found.values():
         if not statement.is_link:
-            for error in cedarpy.validate_policies(statement.text, schema.handle).errors:
-                # Statements are validated one by one, so the name that cedarpy gives a policy tells nothing.
-                yield f"{statement.place}: {error.error.removeprefix(_FIRST_POLICY)}"
+            yield from (f"{statement.place}: {error}" for error in validation_errors(statement.text, schema.handle))
+
+
+def validation_errors(text: str, schema: cedarpy.Schema) -> list[str]:
+    """What is wrong with the text of one policy or template under a schema, in Cedar's words."""
+    # Of one policy, the name that cedarpy gives it tells nothing.
+    return [error.error.removeprefix(_FIRST_POLICY) for error in cedarpy.validate_policies(text, schema).errors]
 
 
 def parse(statement: Statement) -> tuple[str, dict[str, Any]]:

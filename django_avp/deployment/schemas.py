@@ -13,6 +13,7 @@ from django_avp.declarations import Reader
 from django_avp.deployment.items import Item, Kind
 from django_avp.deployment.schema_union import union
 from django_avp.deployment.steps import Phase
+from django_avp.policies import validation_errors
 from django_avp.policy_files import MAX_POLICY_BYTES
 from django_avp.references import Mentions
 from django_avp.schema import Schema
@@ -124,7 +125,7 @@ def _changed_groups(old: str | None, new: str, statements: Iterable[Item]) -> It
 
 def _misfits(between: cedarpy.Schema, statements: Iterable[Item]) -> Iterator[str]:
     for item in statements:
-        if not cedarpy.validate_policies(item.text, between).validation_passed:
+        if validation_errors(item.text, between):
             yield f"{item.place}: {item.title} conforms to the new schema, but not while the old one holds, too."
 
 

@@ -140,7 +140,7 @@ def _paths(policies: Iterable[Mapping[str, Any]], root: str) -> set[tuple[str, .
 def _actions(policies: tuple[Mapping[str, Any], ...]) -> Iterator[DeclaredAction]:
     """The actions that code names, with the types that it asks them about, or else that policies speak of."""
     found: defaultdict[EntityUid, set[str]] = defaultdict(set)
-    names = {definition.model._meta.model_name: definition.entity_type for definition in registry}
+    names = _types_by_name()
     for use in all_uses():
         found[action_uid(use.action)].update(filter(None, [use.resource_type]))
         # {% can "EditPhoto" photo %} and {% can "ViewAlbum" photo.album %}: variables are mostly called so.
@@ -154,6 +154,14 @@ def _actions(policies: tuple[Mapping[str, Any], ...]) -> Iterator[DeclaredAction
                 found[action].update(filter(None, named))
     for action in sorted(found, key=str):
         yield DeclaredAction(action, frozenset(found[action]))
+
+
+def _types_by_name() -> dict[str | None, str]:
+    """The entity types by the names of their models; a name that two apps have tells nothing."""
+    found: defaultdict[str | None, list[str]] = defaultdict(list)
+    for definition in registry:
+        found[definition.model._meta.model_name].append(definition.entity_type)
+    return {name: types[0] for name, types in found.items() if len(types) == 1}
 
 
 def _named(scope: Mapping[str, Any]) -> Iterator[EntityUid]:

@@ -23,7 +23,7 @@ def limit_findings(sources: Sources, schema_path: Path | None) -> Iterator[Findi
     """What is over a quota of the service."""
     for policy in sources.policies:
         size = len(policy.statement.text.encode())
-        if size > MAX_POLICY_BYTES and not policy.is_link:
+        if size > MAX_POLICY_BYTES and not policy.statement.is_link:
             yield _finding(f"the policy has {size:,} bytes", f"{MAX_POLICY_BYTES:,}", policy)
     templates = [policy for policy in sources.policies if policy.is_template]
     if len(templates) > _MOST_TEMPLATES:

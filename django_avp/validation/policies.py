@@ -10,6 +10,7 @@ import cedarpy
 
 from django_avp.conf import conf
 from django_avp.entities import registry
+from django_avp.policies import validation_errors
 from django_avp.policy_files import explain
 from django_avp.references import read_attributes
 from django_avp.schema import Schema
@@ -20,7 +21,6 @@ from django_avp.validation.sources import ParsedPolicy
 
 __all__ = ["policy_findings"]
 
-_FIRST_POLICY = "for policy `policy0`, "
 # Cedar looks at nothing behind what is never true: a policy that is right with this condition, too, never applies.
 _ILL_TYPED = ' when { 1 < "" };'
 
@@ -29,7 +29,7 @@ def policy_findings(policies: tuple[ParsedPolicy, ...], schema: Schema) -> Itera
     """What is wrong with the policies and templates under a schema."""
     sent = _sent_schema(schema)
     for policy in policies:
-        if not policy.is_link:
+        if not policy.statement.is_link:
             yield from _PolicyValidation(policy, schema, sent).findings()
 
 
@@ -59,12 +59,11 @@ class _PolicyValidation:
         yield from self._foreign_claims()
 
     def _errors(self, schema: cedarpy.Schema) -> list[str]:
-        found = cedarpy.validate_policies(self.policy.statement.text, schema).errors
-        return [error.error.removeprefix(_FIRST_POLICY) for error in found]
+        return validation_errors(self.policy.statement.text, schema)
 
     def _never_applies(self, schema: cedarpy.Schema) -> bool:
         text = self.policy.statement.text.rstrip().removesuffix(";") + "\n" + _ILL_TYPED
-        return bool(cedarpy.validate_policies(text, schema).validation_passed)
+        return not validation_errors(text, schema)
 
     def _unsent(self, error: str) -> Finding:
         cure = "Add it to the attributes of the ModelEntity, or ask `has` before it is read."

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django_avp.exceptions import PolicyError
-from django_avp.policies import PolicyBuilder, load_schema, parse, read_links
+from django_avp.policies import PolicyBuilder, load_schema, read_links
 from django_avp.policy_files import LINKS_FILE, Statement, files, statements
 from django_avp.schema import Schema
 from django_avp.validation.findings import Finding, Severity
@@ -26,14 +26,12 @@ class ParsedPolicy:
         statement: its place and its text.
         document: it, in Cedar's JSON format; of a link, the template with its slots filled.
         is_template: whether it has slots.
-        is_link: whether it is a link.
     """
 
     policy_id: str
     statement: Statement
     document: Mapping[str, Any]
     is_template: bool = False
-    is_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +80,11 @@ class _Reader:
     def read_statements(self, path: Path) -> None:
         for statement in self._checked(statements(path)):
             try:
-                kind, document = parse(statement)
                 policy_id = self._builder.add(statement)
             except PolicyError as error:
                 self._found(error)
             else:
+                kind, document = self._builder.parsed(policy_id)
                 self.policies.append(ParsedPolicy(policy_id, statement, document, kind == "templates"))
 
     def read_links(self, path: Path) -> None:
@@ -99,7 +97,7 @@ class _Reader:
                 self._found(error)
             else:
                 document = _filled(templates[link["templateId"]], link["values"])
-                self.policies.append(ParsedPolicy(link["newId"], statement, document, is_link=True))
+                self.policies.append(ParsedPolicy(link["newId"], statement, document))
 
     def _checked(self, items: Iterable[Any]) -> Iterator[Any]:
         """The items of a file; if it cannot be read, none."""

@@ -55,6 +55,11 @@ def _cedar(text):
 
 def allowed_in(state):
     """The numbers of the requests that a state allows."""
+    return allowed_by(policy_set_of(state))
+
+
+def policy_set_of(state):
+    """The policies, templates and links of a state, as Cedar evaluates them."""
     links = [
         {
             "newId": item.id,
@@ -67,7 +72,7 @@ def allowed_in(state):
     static = {item.id: _cedar(item.text) for item in state.policies.values() if item.text}
     templates = {f"template {item.id}": _cedar(item.text) for item in state.templates.values()}
     document = {"staticPolicies": static, "templates": templates, "templateLinks": links}
-    return allowed_by(cedarpy.PolicySet.from_json_str(json.dumps(document)))
+    return cedarpy.PolicySet.from_json_str(json.dumps(document))
 
 
 def state(text, links=(), schema=None):

@@ -15,7 +15,7 @@ from django_avp.deployment.steps import Phase, applied
 from django_avp.exceptions import PolicyError
 from django_avp.schema_json import schema_json
 from tests.deployment.generated import policies, variation
-from tests.deployment.support import _cedar, allowed_by
+from tests.deployment.support import allowed_by, policy_set_of
 
 PAIRS = 400
 ACTIONS = ("read", "write", "erase")
@@ -76,20 +76,8 @@ def conforming(state, text):
 
 def allowed_in(state):
     """The numbers of the requests that a state allows, its schema being asked first."""
-    links = [
-        {
-            "newId": item.id,
-            "templateId": f"template {item.template}",
-            "values": {slot: {"type": kind, "id": uid} for slot, kind, uid in item.values},
-        }
-        for item in state.policies.values()
-        if item.kind is Kind.LINK
-    ]
-    static = {item.id: _cedar(item.text) for item in state.policies.values() if item.text}
-    templates = {f"template {item.id}": _cedar(item.text) for item in state.templates.values()}
-    document = {"staticPolicies": static, "templates": templates, "templateLinks": links}
     handle, entities = parsed(state.schema)
-    return allowed_by(cedarpy.PolicySet.from_json_str(json.dumps(document)), REQUESTS, entities, handle)
+    return allowed_by(policy_set_of(state), REQUESTS, entities, handle)
 
 
 def test_g4_with_the_schema_no_call_opens_anything():

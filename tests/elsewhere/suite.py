@@ -81,6 +81,18 @@ def test_the_schema_validates_and_is_stable(project):
     call_command("check", fail_level="ERROR", stdout=io.StringIO(), stderr=io.StringIO())
 
 
+def test_a_name_that_two_models_have_tells_nothing(project, settings, capsys):
+    """What a template calls a document may be either, so its action is applied to every type."""
+    (project / "print.html").write_text('{% load avp %}{% can "Print" document %}{% endcan %}')
+    settings.TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [project]}]
+
+    call_command("avp_schema", "--print")
+
+    assert "action Print appliesTo {\n  principal: [Member],\n  resource: [Clause, Contract, Page],\n" in (
+        capsys.readouterr().out
+    )
+
+
 def test_two_models_of_one_name_are_two_types(members):
     """And a proxy is what it is a proxy of."""
     ann, _ = members

@@ -48,7 +48,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Tell every finding, the worst of a place first, and fail if one is as bad as that."""
+        """Tell every finding, and fail if one is as bad as that."""
         try:
             directories = options["directories"] or conf.policies
             if options["fix"]:
