@@ -563,6 +563,23 @@ def test_rows_that_may_not_be_changed_are_disabled_in_the_list(ann, make_album):
     assert [album.title for album in Album.objects.order_by("pk")] == ["new mine", "other"]
 
 
+@pytest.mark.parametrize(("group", "columns"), [("makers", ["title", "parent"]), ("team", ["title"])])
+def test_a_list_is_what_its_reader_may_see(make_client, user, make_album, monkeypatch, group, columns):
+    """What an admin shows to some depends on decisions, and on nothing that was assumed before these were made."""
+    user("ann")
+    make_album("mine", "ann")
+
+    def get_list_display(self, request):
+        return ["__str__", "title", "parent"] if self.has_add_permission(request) else ["__str__", "title"]
+
+    monkeypatch.setattr(admin_urls.AlbumAdmin, "get_list_display", get_list_display)
+    response = make_client("ann", "team", group).get(ALBUMS)
+
+    shown = [name for name in response.context["cl"].list_display if name in ("title", "parent")]
+    assert shown == columns
+    assert len(rounds(response)) == 1
+
+
 def test_a_wrong_address_of_a_list_is_django_s_to_answer(ann):
     """It is told as ever."""
     assert ann.get(f"{ALBUMS}?e=1&nothing=1").status_code == 200

@@ -77,6 +77,7 @@ class PolicyOptions(BaseModelAdmin):  # type: ignore[type-arg]
             return False
         if resource is None and page_of(request).is_collecting:
             authorization_of(request).collect(action)
+            page_of(request).assumed.add(action)
             return True
         return is_permitted(request, action, resource)
 

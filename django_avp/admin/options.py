@@ -17,7 +17,7 @@ from django.forms import BaseModelFormSet
 from django.http import HttpRequest
 from django.http.response import HttpResponse
 
-from django_avp.admin.base import PolicyOptions
+from django_avp.admin.base import PolicyOptions, is_permitted
 from django_avp.admin.deletion import Deletion
 from django_avp.admin.filters import PermittedRelatedFieldListFilter
 from django_avp.admin.formsets import DecidedRows
@@ -176,9 +176,11 @@ class PolicyModelAdmin(PolicyOptions, ModelAdmin):  # type: ignore[type-arg]
         return page_of(request).take(key, lambda: get_object(request, object_id, from_field))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The list of a page."""
-        get_changelist_instance = super().get_changelist_instance
-        return page_of(request).take(("list", self.page_key), lambda: get_changelist_instance(request))
+        """The list of a page; made anew if anything was assumed of it that is not so."""
+        get_changelist_instance, page, key = super().get_changelist_instance, page_of(request), ("list", self.page_key)
+        if not page.is_collecting and not all(is_permitted(request, action) for action in page.assumed):
+            page.kept.pop(key, None)
+        return page.take(key, lambda: get_changelist_instance(request))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What would be deleted with objects, and what of it may not be: decided in one round."""

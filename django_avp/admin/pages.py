@@ -21,12 +21,14 @@ class Page:
     Attributes:
         is_collected: whether what the page asks has been collected.
         is_collecting: whether it is being collected now.
+        assumed: actions on the application that were taken to be permitted while it was.
         kept: objects, change lists and deletions, by what they are asked for with; each is taken once.
         rows: the rows that an admin shows to be edited, by the admin.
     """
 
     is_collected: bool = False
     is_collecting: bool = False
+    assumed: set[str] = field(default_factory=set)
     kept: dict[Hashable, Any] = field(default_factory=dict)
     rows: dict[Hashable, Any] = field(default_factory=dict)
 
@@ -36,7 +38,7 @@ class Page:
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
-        """Note what is asked about the application, and take it to be permitted, for as long as nothing is shown."""
+        """Note what is asked about the application, and assume that it is permitted, until it is decided."""
         self.is_collecting = True
         try:
             yield
