@@ -32,9 +32,9 @@ def as_written(expression: Any, source: str) -> str:
 
 def _places(text: str, source: str) -> Iterator[str]:
     """The parts of a source that have the tokens of a text, brackets apart: Cedar writes more of them than people."""
-    wanted = [_plain(token[0]) for token in _tokens(text)]
+    wanted = [token[0] for token in _tokens(text)]
     found = list(_tokens(source))
-    words = [_plain(token[0]) for token in found]
+    words = [token[0] for token in found]
     for start in range(len(found) - len(wanted) + 1):
         end = start + len(wanted)
         if words[start:end] == wanted:
@@ -43,11 +43,6 @@ def _places(text: str, source: str) -> Iterator[str]:
 
 def _tokens(text: str) -> Iterator[re.Match[str]]:
     return (token for token in _TOKEN.finditer(text) if token[0] not in "()" and not token[0].startswith("//"))
-
-
-def _plain(token: str) -> str:
-    # White space in a string may have been lost when the text was written anew.
-    return " ".join(token.split())
 
 
 def _in_brackets(source: str, first: int, last: int) -> str:
