@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from django_avp.exceptions import KeySetUnavailableError, TokenInvalidError
-from django_avp.tokens.jwks import TIMEOUT, fetch_key_set
+from django_avp.tokens.documents import TIMEOUT, fetch_document
 from django_avp.tokens.keys import FAILURE_PAUSE, KEY_ID_PAUSE, Clock, Fetch, Flight
 
 __all__ = ["LoadBalancerKeys"]
@@ -42,7 +42,7 @@ class LoadBalancerKeys:
     """
 
     def __init__(
-        self, *, fetch: Fetch = fetch_key_set, clock: Clock = time.monotonic, timeout: float = TIMEOUT
+        self, *, fetch: Fetch = fetch_document, clock: Clock = time.monotonic, timeout: float = TIMEOUT
     ) -> None:
         self._fetch = fetch
         self._clock = clock

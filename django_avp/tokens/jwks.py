@@ -1,20 +1,15 @@
-"""JWK sets as documents: fetched over HTTP, and read for the keys that can verify tokens."""
+"""JWK sets, read for the keys that can verify tokens."""
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-__all__ = ["fetch_key_set", "parse_key_set"]
+__all__ = ["parse_key_set"]
 
-TIMEOUT = 2.0
-"""Seconds that a request waits for a key set."""
-MAX_BYTES = 1_000_000
 MIN_KEY_SIZE = 2048
 
 
@@ -48,32 +43,3 @@ def _public_key(entry: Mapping[str, Any]) -> RSAPublicKey | None:
         return None
     # RFC 7518 section 3.3: 2048 bits or more.
     return key if isinstance(key, RSAPublicKey) and key.key_size >= MIN_KEY_SIZE else None
-
-
-def fetch_key_set(url: str, *, timeout: float = TIMEOUT) -> bytes:
-    """Fetch the document at an http or https URL; redirects are refused, and so is more than a megabyte.
-
-    Raises:
-        OSError, ValueError, http.client.HTTPException: it cannot be fetched.
-    """
-    opener = urllib.request.OpenerDirector()
-    # Built by hand: without a handler for redirects they are errors, and no handler knows `file:` or `ftp:`.
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.UnknownHandler,
-    ):
-        opener.add_handler(handler())
-    try:
-        response = opener.open(url, timeout=timeout)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise
-    with response:
-        body: bytes = response.read(MAX_BYTES + 1)
-    if len(body) > MAX_BYTES:
-        raise ValueError("The key set is too large.")
-    return body

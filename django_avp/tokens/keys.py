@@ -20,7 +20,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_avp.conf import conf
 from django_avp.exceptions import KeySetUnavailableError, TokenError, TokenInvalidError
-from django_avp.tokens.jwks import TIMEOUT, fetch_key_set, parse_key_set
+from django_avp.tokens.documents import TIMEOUT, fetch_document
+from django_avp.tokens.jwks import parse_key_set
 
 __all__ = ["Clock", "Fetch", "Flight", "KeySets"]
 
@@ -55,7 +56,7 @@ class KeySets:
     """
 
     def __init__(self, *, fetch: Fetch | None = None, clock: Clock = time.monotonic, timeout: float = TIMEOUT) -> None:
-        self._fetch = fetch_key_set if fetch is None else fetch
+        self._fetch = fetch_document if fetch is None else fetch
         self._clock = clock
         self._timeout = timeout
         self._fetched: dict[str, _FetchedSet] = {}

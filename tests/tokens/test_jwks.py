@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from django_avp.exceptions import KeySetUnavailableError
 from django_avp.testing import TokenMint
-from django_avp.tokens.jwks import MAX_BYTES, fetch_key_set, parse_key_set
+from django_avp.tokens.documents import MAX_BYTES, fetch_document
+from django_avp.tokens.jwks import parse_key_set
 from django_avp.tokens.keys import KeySets
 
 POOL = "eu-west-1_AbCdEf123"
@@ -197,7 +198,7 @@ def test_oversized_answers_are_refused(server, mint):
     server.body = json.dumps(mint.jwks).encode().ljust(MAX_BYTES + 1)
 
     with pytest.raises(ValueError, match="too large"):
-        fetch_key_set(f"{server.url}/jwks.json")
+        fetch_document(f"{server.url}/jwks.json")
     unavailable(mint.kid)
 
     server.body = server.body[:-1]
@@ -218,7 +219,7 @@ def test_silent_server_ends_with_the_timeout(server, mint):
 
     unavailable(mint.kid, timeout=0.05)
     with pytest.raises(TimeoutError):
-        fetch_key_set(f"{server.url}/jwks.json", timeout=0.05)
+        fetch_document(f"{server.url}/jwks.json", timeout=0.05)
 
 
 def test_refused_connections_are_failed_fetches(server):
@@ -234,7 +235,7 @@ def test_other_schemes_are_refused(scheme, tmp_path, mint):
     (tmp_path / "jwks.json").write_text(json.dumps(mint.jwks))
 
     with pytest.raises(OSError, match="unknown url type"):
-        fetch_key_set(f"{scheme}://{tmp_path}/jwks.json")
+        fetch_document(f"{scheme}://{tmp_path}/jwks.json")
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ def test_other_schemes_are_refused(scheme, tmp_path, mint):
 def test_urls_that_make_no_sense_are_failed_fetches(settings, url):
     """A URL that cannot be opened is a failed fetch rather than any other error."""
     with pytest.raises((OSError, ValueError, http.client.HTTPException)):
-        fetch_key_set(url)
+        fetch_document(url)
 
     settings.AVP_JWKS_URL = url or {ISSUER: "no URL"}
     unavailable("a")
