@@ -206,6 +206,42 @@ class Settings:
         value = getattr(settings, "AVP_ANONYMOUS_PRINCIPAL", None)
         return None if value is None else uid("AVP_ANONYMOUS_PRINCIPAL", value).in_namespace(self.namespace)
 
+    # Signing in by the user pool's own pages
+
+    @property
+    def sign_in_client_id(self) -> str:
+        """The app client that users sign in with: the only one of ``AVP_USER_POOLS`` unless the setting names it."""
+        named = getattr(settings, "AVP_SIGN_IN_CLIENT_ID", None)
+        clients = [client for ids in self.user_pools.values() for client in ids or ()]
+        found = clients if named is None else [client for client in clients if client == named]
+        if len(found) != 1:
+            raise ImproperlyConfigured(
+                "AVP_SIGN_IN_CLIENT_ID must name one of the app clients of AVP_USER_POOLS"
+                + (", because there are several." if named is None and clients else ".")
+            )
+        return found[0]
+
+    @property
+    def sign_in_client_secret(self) -> str | None:
+        """The app client's secret; ``None`` for a public client."""
+        value: object = getattr(settings, "AVP_SIGN_IN_CLIENT_SECRET", None)
+        if value is not None and not isinstance(value, str):
+            # The value stays unsaid: it is a secret.
+            raise ImproperlyConfigured("AVP_SIGN_IN_CLIENT_SECRET must be a text, or None for a client without one.")
+        return value or None
+
+    @property
+    def sign_in_scopes(self) -> tuple[str, ...]:
+        """The scopes that are asked for; all must be allowed to the app client."""
+        wanted = 'a list of scopes, such as ["openid", "email"]'
+        return texts("AVP_SIGN_IN_SCOPES", getattr(settings, "AVP_SIGN_IN_SCOPES", ("openid",)), wanted)
+
+    @property
+    def sign_in_discovery_url(self) -> str | None:
+        """Where the user pool's addresses are looked up; ``None`` for where Cognito has them."""
+        unset = getattr(settings, "AVP_SIGN_IN_DISCOVERY_URL", None) is None
+        return None if unset else text("AVP_SIGN_IN_DISCOVERY_URL", "", "a URL")
+
     # Users
 
     @property

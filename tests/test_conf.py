@@ -37,6 +37,9 @@ DEFAULTS = {
     "token_sources": ["django_avp.tokens.sources.AuthorizationHeader"],
     "token_revoked": None,
     "leeway": 0,
+    "sign_in_client_secret": None,
+    "sign_in_scopes": ("openid",),
+    "sign_in_discovery_url": None,
     "principal_type": "User",
     "group_type": "Group",
     "anonymous_principal": None,
@@ -79,7 +82,7 @@ def test_every_setting_is_tested():
     """The table of defaults has each property; the others have tests of their own."""
     properties = {name for name, value in vars(Settings).items() if isinstance(value, property)}
 
-    assert properties == {*DEFAULTS, "policies", "user_pools", "issuers"}
+    assert properties == {*DEFAULTS, "policies", "user_pools", "issuers", "sign_in_client_id"}
 
 
 @pytest.mark.parametrize(
@@ -295,3 +298,42 @@ def test_no_cache_can_be_said(settings, value):
     settings.AVP_CACHE = value
 
     assert conf.cache is None
+
+
+@pytest.mark.parametrize(
+    ("pools", "named", "found"),
+    [
+        ({POOL: ["a"]}, None, "a"),
+        ({POOL: ["a", "b"]}, "b", "b"),
+        ({POOL: ["a"], GOV_POOL: ["b"]}, "b", "b"),
+        ({POOL: None, GOV_POOL: ["b"]}, None, "b"),
+    ],
+)
+def test_the_client_of_the_sign_in_is_the_only_one_or_named(pools, named, found):
+    """Where it is clear nothing has to be set."""
+    with override_settings(AVP_USER_POOLS=pools, AVP_SIGN_IN_CLIENT_ID=named):
+        assert conf.sign_in_client_id == found
+
+
+@pytest.mark.parametrize(
+    ("pools", "named", "message"),
+    [
+        ({POOL: ["a", "b"]}, None, "because there are several"),
+        ({POOL: ["a"]}, "b", "must name one of the app clients"),
+        ({POOL: ["a"]}, 5, "must name one of the app clients"),
+        ({POOL: None}, None, "must name one of the app clients"),
+        ({POOL: ["a"], GOV_POOL: ["a"]}, "a", "must name one of the app clients"),
+    ],
+)
+def test_a_client_that_cannot_be_told_is_an_error(pools, named, message):
+    """The message names the setting."""
+    is_told = pytest.raises(ImproperlyConfigured, match=f"AVP_SIGN_IN_CLIENT_ID .*{message}")
+    with override_settings(AVP_USER_POOLS=pools, AVP_SIGN_IN_CLIENT_ID=named), is_told:
+        _ = conf.sign_in_client_id
+
+
+def test_a_wrong_secret_is_not_quoted():
+    """The message says what it must be, and not what it is."""
+    with override_settings(AVP_SIGN_IN_CLIENT_SECRET=b"hush"), pytest.raises(ImproperlyConfigured) as error:
+        _ = conf.sign_in_client_secret
+    assert "hush" not in str(error.value)

@@ -60,6 +60,7 @@ DERIVED = {
     "AVP_SERVER_TIMING",
     "AVP_SHOW_POLICIES",
     "AVP_CACHE_DENIED_TTL",
+    "AVP_SIGN_IN_CLIENT_ID",
 }
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
