@@ -4,6 +4,8 @@
 PYTHON ?= python3
 PORT ?= 8000
 AVP_PORT ?= 8180
+# The example is told where it is: its issuer is asked over HTTP, as a user pool would be.
+SERVE = EXAMPLE_URL=http://127.0.0.1:$(PORT) $(DEMO)/bin/python manage.py runserver 127.0.0.1:$(PORT)
 # What decides in make demo-avp.
 AVP_ENGINE ?= django_avp.engines.verified_permissions.VerifiedPermissionsEngine
 # The tests that depend on the database.
@@ -40,7 +42,7 @@ demo: $(DEMO)/installed ## Run the example on http://127.0.0.1:8000/ (another po
 	$(DEMO)/bin/python manage.py migrate --verbosity 0
 	$(DEMO)/bin/python manage.py seed_demo
 	@echo "The example: http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"
-	$(DEMO)/bin/python manage.py runserver 127.0.0.1:$(PORT)
+	$(SERVE)
 
 demo-avp: $(DEMO)/installed ## Run the example on a local endpoint in the place of Amazon Verified Permissions
 	$(DEMO)/bin/python manage.py migrate --verbosity 0
@@ -49,7 +51,7 @@ demo-avp: $(DEMO)/installed ## Run the example on a local endpoint in the place 
 	echo "The example: http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)"; \
 	AVP_ENGINE=$(AVP_ENGINE) AVP_POLICY_STORE_ID=local \
 	AWS_ENDPOINT_URL=http://127.0.0.1:$(AVP_PORT) AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=local \
-	AWS_SECRET_ACCESS_KEY=local $(DEMO)/bin/python manage.py runserver 127.0.0.1:$(PORT)
+	AWS_SECRET_ACCESS_KEY=local $(SERVE)
 
 test: $(DEV)/installed ## Run the tests; every line and branch of django_avp must be covered
 	$(DEV)/bin/coverage erase

@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_avp",
+    "django_avp.signin",
     "example_project.photos",
     "example_project.signin",
 ]
@@ -87,7 +88,8 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 
-LOGIN_URL = "signin:choose"
+LOGIN_URL = "avp:sign_in"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "photos:gallery"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -120,11 +122,17 @@ DEV_ISSUER_DIR = VAR_DIR
 if DEV_ISSUER:
     AVP_USER_POOLS = {"eu-west-1_Photo4mo1": ["photoflash-demo"]}
     AVP_JWKS = issuer.key_set(DEV_ISSUER_DIR)
+    # Where this site is: the issuer is a part of it, and is asked over HTTP as a user pool would be.
+    EXAMPLE_URL = env.str("EXAMPLE_URL", default="http://127.0.0.1:8000")
+    AVP_SIGN_IN_DISCOVERY_URL = f"{EXAMPLE_URL}/dev-issuer/eu-west-1_Photo4mo1/.well-known/openid-configuration"
+    DEV_ISSUER_TOKEN_SECONDS = env.int("DEV_ISSUER_TOKEN_SECONDS", default=3600)
 else:
     AVP_USER_POOLS = {COGNITO_USER_POOL_ID: [env.str("COGNITO_CLIENT_ID")]} if COGNITO_USER_POOL_ID else {}
 
+AVP_SIGN_IN_CLIENT_SECRET = env.str("COGNITO_CLIENT_SECRET", default="") or None
 AVP_TOKEN_SOURCES = [
-    ("django_avp.tokens.sources.Session", {"id_token": "id_token", "access_token": "access_token"}),
+    # People sign in by the user pool's pages, and their tokens stay here; programs send theirs.
+    "django_avp.signin.sources.RefreshedSession",
     "django_avp.tokens.sources.AuthorizationHeader",
 ]
 AVP_USER_MODE = "model"

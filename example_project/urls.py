@@ -12,7 +12,7 @@ handler403 = "example_project.errors.forbidden"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("example_project.photos.urls")),
-    path("", include("example_project.signin.urls")),
+    path("", include("django_avp.signin.urls")),
     path("api/", include("example_project.photos.api_urls")),
     path("admin/", admin.site.urls),
 ]

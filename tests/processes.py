@@ -15,9 +15,14 @@ PATIENCE = 60
 
 @contextmanager
 def serving(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[str]:
-    """Run a server until the block is left, and give its address; ``{port}`` in the command is a free one."""
+    """Run a server until the block is left, and give its address.
+
+    ``{port}`` is a free one, in the command and in the environment's ``EXAMPLE_URL``.
+    """
     port = _free_port()
     parts = [part.format(port=port) for part in command]
+    if "EXAMPLE_URL" in environment:
+        environment = {**environment, "EXAMPLE_URL": environment["EXAMPLE_URL"].format(port=port)}
     with (
         log.open("wb") as output,
         subprocess.Popen(parts, cwd=ROOT, env=environment, stdout=output, stderr=output) as process,  # noqa: S603

@@ -41,24 +41,40 @@ def key_set(directory: Path) -> dict[str, Any]:
     return _mint(directory).jwks
 
 
-def sign_in(persona: Persona, directory: Path, *, pool: str, client: str) -> dict[str, str]:
-    """Sign an ID token and an access token, an hour long, by the names that the session keeps them under.
+def sign_in(persona: Persona, directory: Path, *, pool: str, client: str, nonce: str | None = None) -> dict[str, str]:
+    """Sign an ID token and an access token, by the names that a user pool gives them.
+
+    Args:
+        persona: whom they identify.
+        directory: where the key is.
+        pool: user pool id.
+        client: app client id.
+        nonce: what ties the ID token to a sign-in.
 
     Raises:
         ImproperlyConfigured: the settings do not switch the development issuer on.
     """
     require_dev_issuer()
     mint = _mint(directory)
+    seconds = settings.DEV_ISSUER_TOKEN_SECONDS
     profile: dict[str, Any] = {
+        "nonce": nonce,
         "cognito:username": persona.slug,
         "email": f"{persona.slug}@photoflash.example",
         "email_verified": True,
         "name": persona.name,
     }
     return {
-        "id_token": mint.id_token(persona.sub, groups=persona.groups, pool=pool, client_id=client, **profile),
+        "id_token": mint.id_token(
+            persona.sub, groups=persona.groups, pool=pool, client_id=client, expires_in=seconds, **profile
+        ),
         "access_token": mint.access_token(
-            persona.sub, groups=persona.groups, pool=pool, client_id=client, username=persona.slug
+            persona.sub,
+            groups=persona.groups,
+            pool=pool,
+            client_id=client,
+            expires_in=seconds,
+            username=persona.slug,
         ),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from example_project.signin import views
 from example_project.signin.issuer import require_dev_issuer
@@ -11,7 +11,13 @@ require_dev_issuer()
 
 app_name = "dev_issuer"
 
-urlpatterns = [
-    path("sign-in/<slug:slug>/", views.sign_in, name="sign_in"),
-    path("dev-issuer/<str:pool>/.well-known/jwks.json", views.key_set, name="key_set"),
+endpoints = [
+    path(".well-known/openid-configuration", views.discovery, name="discovery"),
+    path(".well-known/jwks.json", views.key_set, name="key_set"),
+    path("authorize/", views.authorize, name="authorize"),
+    path("token/", views.token, name="token"),
+    path("revoke/", views.revoke, name="revoke"),
+    path("sign-out/", views.sign_out, name="sign_out"),
 ]
+
+urlpatterns = [path("dev-issuer/<str:pool>/", include(endpoints))]

@@ -55,12 +55,15 @@ class Demo:
             "PYTHONUNBUFFERED": "1",
             "DJANGO_SETTINGS_MODULE": "example_project.settings",
             "EXAMPLE_DATA_DIR": str(self.data),
+            "EXAMPLE_URL": "http://127.0.0.1:{port}",
+            "DEV_ISSUER_TOKEN_SECONDS": "3600",
             "DATABASE_URL": f"sqlite:///{self.database}",
             "DJANGO_DEBUG": "on",
             "DJANGO_SECRET_KEY": "only-for-this-run-of-the-tests",
             "DJANGO_ALLOWED_HOSTS": "127.0.0.1,photoflash.example",
             "COGNITO_USER_POOL_ID": "",
             "COGNITO_CLIENT_ID": "",
+            "COGNITO_CLIENT_SECRET": "",
             "AVP_ENGINE": "django_avp.engines.cedar.CedarEngine",
             "AVP_POLICY_STORE_ID": "",
         }
@@ -135,13 +138,19 @@ class Browser(httpx.Client):
 
     def submit(self, address: str, **fields: object) -> httpx.Response:
         """Post a form with the CSRF token that the site gave."""
-        if "csrftoken" not in self.cookies:
-            self.get("/sign-in/")
         return self.post(address, data={**fields, "csrfmiddlewaretoken": self.cookies["csrftoken"]})
 
-    def sign_in(self, slug: str, **fields: object) -> httpx.Response:
-        """Choose a user on the sign-in page."""
-        response = self.submit(f"/sign-in/{slug}/", **fields)
+    def choose(self, slug: str, **query: str) -> str:
+        """Choose a user on the issuer's page, and return the address that it sends the browser to."""
+        page = self.get("/sign-in/", params=query).headers["Location"]
+        assert "Who do you want to be?" in self.get(page).text
+        response = self.submit(page, persona=slug)
+        assert response.status_code == 302, response.text
+        return response.headers["Location"]
+
+    def sign_in(self, slug: str, **query: str) -> httpx.Response:
+        """Sign in as a user, and return what the site says to it."""
+        response = self.get(self.choose(slug, **query))
         assert response.status_code == 302, response.text
         return response
 
