@@ -64,6 +64,7 @@ class Pool:
 
             def say(self, status, body) -> None:
                 self.send_response(status)
+                self.send_header("Content-Type", "application/json")
                 if status in (301, 302, 307):
                     self.send_header("Location", f"{pool.url}/elsewhere")
                 self.end_headers()
