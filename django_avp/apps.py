@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 
 from django.apps import AppConfig, apps
@@ -24,3 +25,6 @@ class DjangoAvpConfig(AppConfig):
         if apps.is_installed("drf_spectacular"):
             # Its extensions are known once they are imported.
             import_module(f"{self.name}.rest_framework.openapi")
+        with suppress(ImportError):
+            # Where OpenTelemetry's API is there. It does nothing until a site configures an SDK.
+            import_module(f"{self.name}.telemetry").observe()

@@ -33,6 +33,7 @@ from django_avp.explanation import Asked, Explanation, explained
 from django_avp.filtering import Filter, any_of
 from django_avp.identity import Identity
 from django_avp.lists import List
+from django_avp.observing import observing
 from django_avp.questions import Action, Questions, Resource
 from django_avp.references import EVERYTHING
 from django_avp.rounds import Round, fitting, unavailable, write_audit
@@ -269,6 +270,7 @@ class Authorization:
         decisions = [(row, self.can(asked.action, row, context)) for row in rows]
         if any(decision.cause is Cause.UNAVAILABLE for _, decision in decisions):
             raise AuthorizationUnavailable
+        observing.observer.filter_made("checked")
         decided = models.Q(pk__in=[row.pk for row, decision in decisions if decision])
         return Filter(any_of([bounds[1].condition, decided]), queryset.model).of(queryset)
 
@@ -333,14 +335,18 @@ class Authorization:
                 return
             started = perf_counter()
             engine = runtime.engine
-            try:
-                decisions: Sequence[object] = (
-                    engine.decide(batch) if is_in_process(engine) else _decide_remotely(engine, batch)
-                )
-            except AvpError as error:
-                decisions = [unavailable(error)] * len(batch.checks)
-            round_ = self._record(batch, decisions, started)
-            decisions_made.send_robust(type(self), authorization=self, round=round_, decisions=self._decided(batch))
+            with observing.observer.round(engine, batch) as deciding:
+                try:
+                    decisions: Sequence[object] = (
+                        engine.decide(batch) if is_in_process(engine) else _decide_remotely(engine, batch)
+                    )
+                except AvpError as error:
+                    deciding.failed(type(error).__name__)
+                    decisions = [unavailable(error)] * len(batch.checks)
+                round_ = self._record(batch, decisions, started)
+                decided = self._decided(batch)
+                deciding.decided(round_, decided.values())
+            decisions_made.send_robust(type(self), authorization=self, round=round_, decisions=decided)
 
     async def adecide(self) -> None:
         """The same as :meth:`decide`, without blocking the event loop."""
@@ -350,12 +356,16 @@ class Authorization:
             if batch is None:
                 return
             started = perf_counter()
-            try:
-                decisions: Sequence[object] = await runtime.engine.adecide(batch)
-            except AvpError as error:
-                decisions = [unavailable(error)] * len(batch.checks)
-            round_ = self._record(batch, decisions, started)
-            decided = self._decided(batch)
+            engine = runtime.engine
+            with observing.observer.round(engine, batch) as deciding:
+                try:
+                    decisions: Sequence[object] = await engine.adecide(batch)
+                except AvpError as error:
+                    deciding.failed(type(error).__name__)
+                    decisions = [unavailable(error)] * len(batch.checks)
+                round_ = self._record(batch, decisions, started)
+                decided = self._decided(batch)
+                deciding.decided(round_, decided.values())
             await decisions_made.asend_robust(type(self), authorization=self, round=round_, decisions=decided)
 
     @contextmanager
@@ -379,6 +389,7 @@ class Authorization:
         try:
             policies = self.policies()
         except AvpError as error:
+            observing.observer.unasked(runtime.engine, len(checks), type(error).__name__)
             self._decisions.update(dict.fromkeys(checks, unavailable(error)))
             return None
         worlds = self._worlds_of(checks, policies)

@@ -12,6 +12,7 @@ from django_avp.authorization import Authorization
 from django_avp.conf import conf
 from django_avp.exceptions import TokenError, TokenForeignError, TokenInvalidError
 from django_avp.identity import Identity
+from django_avp.observing import observing
 from django_avp.reporting import exception_reporter_filter
 from django_avp.runtime import runtime
 from django_avp.tokens.sources import TokenPair, TokenSource
@@ -105,6 +106,8 @@ def _identity(tokens: list[VerifiedToken], source: TokenSource) -> Identity:
 def _attach(request: HttpRequest, identity: Identity | None, fault: TokenError | None) -> Authorization:
     if fault is not None:
         logger.info("avp.token_refused", extra={"code": fault.code})
+    if fault is not None or identity is not None:
+        observing.observer.token_judged(fault.code if fault else "")
     authorization = Authorization(identity, request=request, fault=fault)
     request.avp = authorization  # type: ignore[attr-defined]
     request.exception_reporter_filter = exception_reporter_filter()

@@ -13,7 +13,7 @@ ROOT = Path(django_avp.__file__).parent
 
 # From the lowest layer up; a package's modules are listed where they differ from it.
 LAYERS = [
-    {"django_avp", "exceptions", "cedar"},
+    {"django_avp", "exceptions", "cedar", "observing"},
     {"values", "declarations", "expressions", "policy_files", "typed_settings"},
     {"conf"},
     {"tokens", "schema_json", "policy_files", "references", "vocabulary", "signals"},
@@ -38,6 +38,7 @@ LAYERS = [
         "jinja2",
         "testing",
         "receivers",
+        "telemetry",
         "http",
         "rest_framework",
     },
@@ -154,6 +155,7 @@ def test_an_extra_is_imported_only_by_its_own_module(extra):
         "drf_spectacular": {"rest_framework.openapi"},
         "jinja2": {"jinja2"},
         "ninja": {"ninja"},
+        "opentelemetry": {"telemetry"},
         "pytest": {"testing.plugin", "testing.policy_tests"},
         "yaml": {"testing.policy_yaml"},
         "rest_framework": {name_of(path) for path in (ROOT / "rest_framework").glob("*.py")},

@@ -23,6 +23,7 @@ from django_avp.engines.base import Batch, Decisions, Engine, accepts, get_ready
 from django_avp.engines.shared_cache import SharedCache
 from django_avp.exceptions import AvpError
 from django_avp.identity import Identity
+from django_avp.observing import observing
 from django_avp.policies import Policies
 from django_avp.schema import Schema
 from django_avp.values import Unholdable
@@ -69,6 +70,11 @@ class CachingEngine:
         return get_ready(self._engine, store)
 
     @property
+    def engine(self) -> Engine:
+        """The engine that decides what the cache does not know."""
+        return self._engine
+
+    @property
     def lists_engine(self) -> str:
         """The engine that lists are filtered with in place of this one."""
         return str(getattr(self._engine, "lists_engine", ""))
@@ -107,7 +113,9 @@ class CachingEngine:
             # The engine has its own way with claims that have no form in Cedar.
             return {}, {}
         found = self._cache.get_many(set(keys.values()))
-        return keys, {check: _decision(found[key]) for check, key in keys.items() if key in found}
+        known = {check: _decision(found[key]) for check, key in keys.items() if key in found}
+        observing.observer.looked_up(hits=len(known), misses=len(keys) - len(known))
+        return keys, known
 
     def _remember(self, batch: Batch, keys: Mapping[Check, str], answers: Sequence[object]) -> None:
         now, expires_at = time.time(), batch.identity.expires_at

@@ -23,6 +23,7 @@ from django_avp.filtering.dialects import Dialect
 from django_avp.filtering.filters import Filter
 from django_avp.filtering.partial import Residuals, residuals
 from django_avp.filtering.question import Question
+from django_avp.observing import observing
 from django_avp.policies import Policies
 
 __all__ = ["Kept"]
@@ -68,11 +69,13 @@ class Kept:
         uid = question.principal.uid
         known = self._get(policies, (place, None)) or self._get(policies, (place, uid))
         if known is not None:
+            observing.observer.filter_made("kept")
             return known  # type: ignore[no-any-return]
         left = self._residuals(policies, question, stand_in, kind)
         named = left.bound(stand_in, uid)
         condition, is_personal = compiled(policies, named, question, definition, dialect, bound)
         kept = Filter(condition, definition.model)
+        observing.observer.filter_made("compiled")
         self._put(policies, (place, uid if is_personal or named != left else None), kept)
         return kept
 

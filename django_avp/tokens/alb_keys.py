@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from django_avp.exceptions import KeySetUnavailableError, TokenInvalidError
+from django_avp.observing import observing
 from django_avp.tokens.documents import TIMEOUT, fetch_document
 from django_avp.tokens.keys import FAILURE_PAUSE, KEY_ID_PAUSE, Clock, Fetch, Flight
 
@@ -94,7 +95,8 @@ class LoadBalancerKeys:
                 return None, flight
             flight = self._flights[url] = Flight(url, now + self._timeout)
         # A thread of its own, because only so the time for name look-up, handshake and body is bounded in all.
-        threading.Thread(target=self._run, args=(flight,), name="django-avp-key-set", daemon=True).start()
+        run = observing.observer.carried(self._run)
+        threading.Thread(target=run, args=(flight,), name="django-avp-key-set", daemon=True).start()
         return None, flight
 
     def _may_fetch(self, url: str, now: float) -> bool:
@@ -104,12 +106,15 @@ class LoadBalancerKeys:
 
     def _run(self, flight: Flight) -> None:
         key, fault = None, ""
-        try:
-            key = _parse(self._fetch(flight.key_id))
-        except urllib.error.HTTPError as error:
-            fault = "" if error.code in _NOT_THERE else f"HTTP {error.code}"
-        except Exception as error:  # the top of a thread: whatever went wrong, those who wait must be told
-            fault = type(error).__name__
+        with observing.observer.fetching_keys() as fetching:
+            try:
+                key = _parse(self._fetch(flight.key_id))
+            except urllib.error.HTTPError as error:
+                fault = "" if error.code in _NOT_THERE else f"HTTP {error.code}"
+            except Exception as error:  # the top of a thread: whatever went wrong, those who wait must be told
+                fault = type(error).__name__
+            if key is None:
+                fetching.failed(fault or "not there")
         self._land(flight, key, fault)
         flight.landed.set_result(None)
 

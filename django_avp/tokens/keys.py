@@ -20,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_avp.conf import conf
 from django_avp.exceptions import KeySetUnavailableError, TokenError, TokenInvalidError
+from django_avp.observing import observing
 from django_avp.tokens.documents import TIMEOUT, fetch_document
 from django_avp.tokens.jwks import parse_key_set
 
@@ -185,7 +186,8 @@ class _FetchedSet:
                 return key, None
             self._flight = flight = Flight(key_id, now + self._timeout)
         # A thread of its own, because only so the time for name look-up, handshake and body is bounded in all.
-        threading.Thread(target=self._run, args=(flight,), name="django-avp-key-set", daemon=True).start()
+        run = observing.observer.carried(self._run)
+        threading.Thread(target=run, args=(flight,), name="django-avp-key-set", daemon=True).start()
         return key, flight
 
     def _pause(self, key_id: str) -> float:
@@ -194,10 +196,13 @@ class _FetchedSet:
     def _run(self, flight: Flight) -> None:
         keys: dict[str, RSAPublicKey] = {}
         fault = "no usable key"
-        try:
-            keys = parse_key_set(json.loads(self._fetch(self._url)))
-        except Exception as error:  # the top of a thread: whatever went wrong, those who wait must be told
-            fault = type(error).__name__
+        with observing.observer.fetching_keys() as fetching:
+            try:
+                keys = parse_key_set(json.loads(self._fetch(self._url)))
+            except Exception as error:  # the top of a thread: whatever went wrong, those who wait must be told
+                fault = type(error).__name__
+            if not keys:
+                fetching.failed(fault)
         self._land(flight, keys, fault)
         flight.landed.set_result(None)
 

@@ -16,6 +16,7 @@ from django_avp.engines.synced.snapshot import Snapshot
 from django_avp.engines.verified_permissions.client import Connection
 from django_avp.engines.verified_permissions.faults import code_of, cure_of
 from django_avp.exceptions import AuthorizationUnavailable, AvpError
+from django_avp.observing import observing
 
 __all__ = ["READING_PERMISSIONS", "SyncedStore"]
 
@@ -139,7 +140,7 @@ class SyncedStore:
             PolicyError: Cedar cannot parse what it has.
         """
         # One after the other, so that an older reading never comes after a newer one.
-        with self._reading:
+        with self._reading, observing.observer.reading_store(self.store):
             before, begun, started = self._snapshot, time.time(), time.monotonic()
             puller = Puller(self._connection.client(), self.store, self._pause)
             known, known_at = (before.content, before.pulled_at) if before else (None, 0.0)
@@ -163,6 +164,7 @@ class SyncedStore:
         self._took = took
         self._born = time.monotonic() - max(time.time() - snapshot.pulled_at, 0.0)
         self._snapshot = snapshot
+        observing.observer.store_held(self)
 
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):

@@ -20,6 +20,7 @@ from django_avp.engines.verified_permissions.answers import decisions_of
 from django_avp.engines.verified_permissions.calls import Call, Caller, Item, calls, fault_of
 from django_avp.engines.verified_permissions.client import Connection
 from django_avp.engines.verified_permissions.faults import decision_of, is_refusal
+from django_avp.observing import observing
 from django_avp.policies import load_schema
 from django_avp.schema import Schema
 from django_avp.values import Unholdable
@@ -54,14 +55,16 @@ class VerifiedPermissionsEngine:
         if len(plan.calls) <= 1:
             answers = [self._ask(call, batch) for call in plan.calls]
         else:
-            answers = list(self._threads().map(lambda call: self._ask(call, batch), plan.calls))
+            ask = observing.observer.carried(self._ask)
+            answers = list(self._threads().map(lambda call: ask(call, batch), plan.calls))
         return plan.decisions(answers)
 
     async def adecide(self, batch: Batch) -> Decisions:
         """The same as :meth:`decide`, without blocking the event loop."""
         plan = await sync_to_async(self._plan)(batch)
         loop, threads = asyncio.get_running_loop(), self._threads()
-        asked = [loop.run_in_executor(threads, self._ask, call, batch) for call in plan.calls]
+        ask = observing.observer.carried(self._ask)
+        asked = [loop.run_in_executor(threads, ask, call, batch) for call in plan.calls]
         return plan.decisions(await asyncio.gather(*asked))
 
     def get_ready(self, store: str | None) -> None:
