@@ -398,7 +398,7 @@ def test_stores_that_requests_name_are_read_if_they_are_named_here(check, settin
 @pytest.mark.usefixtures("site")
 def test_the_view_of_the_documentation_answers(rf, settings, caplog):
     """200 if all is there, else 503 with the part that is not; why is in the log alone."""
-    page = (Path(__file__).resolve().parent.parent / "docs" / "scale.md").read_text()
+    page = (Path(__file__).resolve().parent.parent / "docs" / "operating.md").read_text()
     (block,) = [
         block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "django_avp.readiness" in block
     ]

@@ -656,6 +656,15 @@ def test_without_an_sdk_all_is_decided_as_usual():
     assert decided() == ["True False Telemetry"]
 
 
+def test_what_watches_this_process_records_nothing(ask, authorize, photo):
+    """It is OpenTelemetry's, as it is installed here, and no SDK is configured: spans are none."""
+    with runtime.use_engine(Within()) as engine:
+        ask(authorize("ann"), "ViewPhoto", resource=photo)
+
+    assert type(observing.observer) is Telemetry
+    assert not engine.spans[0].is_recording()
+
+
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_an_sdk_is_found_by_itself(place):
     """No setting of ours is needed, whether the site configures it before or after Django's start."""
