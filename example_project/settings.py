@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -93,6 +94,27 @@ LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "photos:gallery"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_CONTENT_TYPE_NOSNIFF = True
+
+# --- Logs: for people, or with DJANGO_LOG_JSON one JSON object a line, the audit log among them ----------------------
+
+if env.bool("DJANGO_LOG_JSON", default=False):
+    LOGGING: dict[str, Any] = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": "pythonjsonlogger.json.JsonFormatter",
+                "fmt": "%(levelname)s %(name)s %(message)s",
+                "rename_fields": {"levelname": "level", "name": "logger", "message": "event"},
+                "timestamp": True,
+            },
+        },
+        "handlers": {
+            "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"},
+        },
+        "root": {"handlers": ["stdout"], "level": "WARNING"},
+        "loggers": {"django_avp": {"level": "INFO"}},
+    }
 
 # --- The API: authenticated, gated and described like the pages -------------------------------------------------------
 

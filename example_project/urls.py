@@ -6,6 +6,7 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
 from example_project import errors
+from example_project.health import health
 from example_project.photos import admin
 
 handler403 = "example_project.errors.forbidden"
@@ -15,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("django_avp.signin.urls")),
     path("api/", include("example_project.photos.api_urls")),
     path("admin/", admin.site.urls),
+    path("health/", health),
 ]
 
 if settings.DEV_ISSUER:

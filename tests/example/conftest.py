@@ -66,6 +66,7 @@ class Demo:
             "COGNITO_CLIENT_SECRET": "",
             "AVP_ENGINE": "django_avp.engines.cedar.CedarEngine",
             "AVP_POLICY_STORE_ID": "",
+            "DJANGO_LOG_JSON": "off",
         }
         return {name: value for name, value in (values | variables).items() if value is not None}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import stat
 from urllib.parse import parse_qs, urldefrag, urljoin, urlsplit
 
@@ -454,3 +456,45 @@ def test_picture_may_do_nothing(browse):
     assert response.headers["Content-Type"] == "image/svg+xml"
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+# Operating it
+
+HEALTH = """
+import django
+django.setup()
+from django.test import Client
+response = Client(SERVER_NAME="127.0.0.1").get("/health/")
+print(response.status_code, response.content.decode(), end="")
+"""
+
+
+def test_stranger_is_told_that_the_site_is_healthy(api):
+    """Without a token, without names, and never from a cache."""
+    response = api.get("/health/")
+
+    assert (response.status_code, response.text) == (200, "ready\n")
+    assert "no-store" in response.headers["Cache-Control"]
+    assert not response.cookies
+    assert api.post("/health/").status_code in (403, 405)
+
+
+def test_site_that_cannot_decide_is_not_healthy(demo):
+    """The status says so; why is in the log, and nowhere else."""
+    engine = "django_avp.engines.verified_permissions.VerifiedPermissionsEngine"
+    nowhere = {"AWS_CONFIG_FILE": str(demo.data / "none"), "AWS_EC2_METADATA_DISABLED": "true"}
+    process = demo.python("-c", HEALTH, AVP_ENGINE=engine, AVP_POLICY_STORE_ID="local", DJANGO_LOG_JSON="on", **nowhere)
+
+    told, *_, answer = process.stdout.splitlines()
+    assert answer == "503 not ready"
+    assert json.loads(told)["level"] == "WARNING"
+    assert json.loads(told)["event"] == "not ready: engine with local: It cannot be used (NoRegionError)."
+
+
+def test_logs_are_json_as_the_documentation_has_it(demo):
+    """The example's ``LOGGING`` is the one of the page about operating a site."""
+    text = (ROOT / "docs" / "operating.md").read_text()
+    (shown,) = re.findall(r"^LOGGING = (.*?^\})$", text, re.DOTALL | re.MULTILINE)
+    process = demo.python("-c", "from example_project.settings import LOGGING; print(LOGGING)", DJANGO_LOG_JSON="on")
+
+    assert ast.literal_eval(process.stdout) == ast.literal_eval(shown)
