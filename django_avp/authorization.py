@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import RLock
@@ -35,6 +35,7 @@ from django_avp.identity import Identity
 from django_avp.lists import List
 from django_avp.observing import observing
 from django_avp.questions import Action, Questions, Resource
+from django_avp.recording import Filtering, Place, Recorder
 from django_avp.references import EVERYTHING
 from django_avp.rounds import Round, fitting, unavailable, write_audit
 from django_avp.runtime import runtime
@@ -81,6 +82,9 @@ class Authorization:
         store: policy store id in place of ``AVP_POLICY_STORE_ID``.
         request: the request that ``AVP_CONTEXT`` and a callable ``AVP_POLICY_STORE_ID`` are called with.
         fault: why the request's token identifies nobody.
+
+    Attributes:
+        recorder: is told what is asked and decided; that of the request, if it has one.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class Authorization:
     ) -> None:
         self.identity = identity
         self.fault = fault
+        self.recorder: Recorder | None = getattr(request, "avp_recorder", None)
         self.rounds: list[Round] = []
         self.is_used = False
         self.is_user_read = False
@@ -144,7 +149,7 @@ class Authorization:
             check = self.check(action, resource, context)
             if check is None:
                 return INVALID
-            if self._added(check):
+            if self.add(check, is_read=True):
                 await self.adecide()
             return self._decisions[check]
 
@@ -169,7 +174,7 @@ class Authorization:
             for resource in several:
                 check = self.check(action, resource, context)
                 if check is not None:
-                    self._added(check)
+                    self.add(check)
 
     def require(self, action: Action, resource: Resource = None, context: Mapping[str, Any] | None = None) -> Decision:
         """Return the decision if it is permitted.
@@ -215,14 +220,14 @@ class Authorization:
         registry.get(queryset.model)
         asked = self._list(action, context)
         if asked is None:
-            return queryset.none()
+            return self._listed(action, queryset.none(), "nothing")
         try:
-            return asked.permitted(queryset, self._worlds)
+            return self._listed(action, asked.permitted(queryset, self._worlds), "query")
         except (UntranslatablePolicyError, AuthorizationUnavailable) as refusal:
             # Where another engine decides than the one that knows the policies, it may still be asked.
             if on_untranslatable != "check":
                 raise
-            return self._checked(asked, queryset, context, refusal)
+            return self._listed(action, self._checked(asked, queryset, context, refusal), "rows")
 
     async def apermitted(
         self,
@@ -273,6 +278,11 @@ class Authorization:
         observing.observer.filter_made("checked")
         decided = models.Q(pk__in=[row.pk for row, decision in decisions if decision])
         return Filter(any_of([bounds[1].condition, decided]), queryset.model).of(queryset)
+
+    def _listed(self, action: Action, rows: QuerySet[Row], filtering: Filtering) -> QuerySet[Row]:
+        if self.recorder is not None:
+            self.recorder.listed(action_uid(action), rows.model, filtering)
+        return rows
 
     def explain(
         self, action: Action, resource: Resource = None, context: Mapping[str, Any] | None = None
@@ -384,19 +394,25 @@ class Authorization:
         identity = self.identity or _anonymous()
         if settled is not None or identity is None:
             # Not `or`: a decision that denies is false.
-            self._decisions.update(dict.fromkeys(checks, UNIDENTIFIED if settled is None else settled))
+            self._settle(checks, UNIDENTIFIED if settled is None else settled)
             return None
         try:
             policies = self.policies()
         except AvpError as error:
             observing.observer.unasked(runtime.engine, len(checks), type(error).__name__)
-            self._decisions.update(dict.fromkeys(checks, unavailable(error)))
+            self._settle(checks, unavailable(error))
             return None
         worlds = self._worlds_of(checks, policies)
         sound = tuple(check for check in checks if self._is_sound(check, worlds[check].fault, identity))
-        self._decisions.update(dict.fromkeys(set(checks).difference(sound), INVALID))
+        self._settle(set(checks).difference(sound), INVALID)
         entities = tuple(worlds[check].entities for check in sound)
         return Batch(identity, sound, entities, self.store(), policies) if sound else None
+
+    def _settle(self, checks: Collection[Check], decision: Decision) -> None:
+        """Remember what no engine is asked about."""
+        self._decisions.update(dict.fromkeys(checks, decision))
+        if self.recorder is not None:
+            self.recorder.settled(checks, decision)
 
     def _worlds_of(self, checks: Iterable[Check], policies: Policies | None) -> dict[Check, World]:
         """The entities that have to exist for each check."""
@@ -433,9 +449,12 @@ class Authorization:
         decided = dict(zip(batch.checks, fitting(batch, decisions), strict=True))
         self._decisions.update(decided)
         milliseconds = (perf_counter() - started) * 1000
-        unplanned = len(self._unplanned.intersection(decided))
-        round_ = Round(len(decided), getattr(decisions, "calls", 1), milliseconds, unplanned)
+        unplanned = self._unplanned.intersection(decided)
+        round_ = Round(len(decided), getattr(decisions, "calls", 1), milliseconds, len(unplanned))
         self.rounds.append(round_)
+        if self.recorder is not None:
+            cached = getattr(decisions, "cached", ())
+            self.recorder.decided(batch, decided, round_, unplanned=unplanned, cached=cached)
         write_audit(batch, decided)
         return round_
 
@@ -459,20 +478,22 @@ class Authorization:
         """Whether a check is decided, or will be in the next round."""
         return check in self._decisions or check in self._pending
 
-    def answer(self, check: Check, *, is_planned: bool = True) -> Decision:
+    def answer(self, check: Check, *, place: Place | None = None, is_planned: bool = True) -> Decision:
         """The decision about a check, made now if there is none; one that was not planned is counted as such."""
-        if self._added(check):
+        if self.add(check, place, is_read=True):
             if not is_planned:
                 self._unplanned.add(check)
             self.decide()
         return self._decisions[check]
 
-    def _added(self, check: Check) -> bool:
-        """Add a check to the next round, unless it is decided."""
-        if check in self._decisions:
-            return False
-        self._pending[check] = None
-        return True
+    def add(self, check: Check, place: Place | None = None, *, is_read: bool = False) -> bool:
+        """Add a check to the next round, unless it is decided; whether it was added."""
+        is_known = check in self._decisions
+        if self.recorder is not None:
+            self.recorder.asked(check, place, is_read=is_read, is_known=is_known)
+        if not is_known:
+            self._pending[check] = None
+        return not is_known
 
     def _load_context(self) -> Mapping[str, Any]:
         if self._common_context is None:

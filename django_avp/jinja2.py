@@ -12,7 +12,8 @@ from jinja2 import Environment, pass_context
 from jinja2.runtime import Context
 
 from django_avp.cedar import Decision
-from django_avp.templating import Place, Question, decide_in_template
+from django_avp.recording import Place
+from django_avp.templating import Question, decide_in_template
 
 __all__ = ["can", "environment"]
 
@@ -29,8 +30,8 @@ def can(jinja_context: Context, action: str, *resource: Any, **context: Any) -> 
         resource: a registered model instance or an entity id; none for the application.
         context: the check's Cedar context.
     """
-    question = Question(action, resource, context)
-    return decide_in_template(jinja_context.get("request"), question, Place(jinja_context.name))
+    question = Question(action, resource, Place(jinja_context.name), context)
+    return decide_in_template(jinja_context.get("request"), question)
 
 
 def environment(**options: Any) -> Environment:

@@ -12,11 +12,12 @@ from django.template import Node
 from django.template.base import FilterExpression, NodeList
 
 from django_avp.cedar import INVALID, UNIDENTIFIED, Check, Decision, EntityUid
+from django_avp.recording import Place
 
 if TYPE_CHECKING:
     from django_avp.authorization import Authorization
 
-__all__ = ["CheckNode", "Place", "Question", "decide_in_template"]
+__all__ = ["CheckNode", "Question", "decide_in_template"]
 
 logger = logging.getLogger("django_avp")
 
@@ -28,25 +29,19 @@ class Question:
     Attributes:
         action: the Cedar action.
         resources: the resource that is named, or nothing for the application.
+        place: where it stands.
         context: the check's Cedar context; it may hold request data and stays out of ``repr``.
     """
 
     action: Any
     resources: tuple[Any, ...]
+    place: Place
     context: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def resource(self) -> Any:
         """The resource as :meth:`Authorization.can` takes it."""
         return self.resources[0] if self.resources else None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a template asks: its name, and the line where that is known."""
-
-    template: str | None
-    line: int | None = None
 
 
 class CheckNode(Node):
@@ -78,11 +73,17 @@ class CheckNode(Node):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.action}>"
 
+    @property
+    def place(self) -> Place:
+        """Where the node stands."""
+        origin: Any = self.origin
+        token: Any = self.token
+        return Place(origin.template_name or origin.name, token.lineno)
+
 
 def decide_in_template(
     request: Any,
     question: Question,
-    place: Place,
     is_planned: Callable[[Authorization, Check], bool] = lambda authorization, check: False,
 ) -> Decision:
     """Answer a template's question by the request's authorization.
@@ -92,7 +93,6 @@ def decide_in_template(
     Args:
         request: the request, which may be none.
         question: what is asked.
-        place: where it is asked, for logs.
         is_planned: called with a check that nobody expected; plans what else will be asked, and tells whether the
             check turned out to be a part of it.
     """
@@ -106,9 +106,10 @@ def decide_in_template(
     check = authorization.check(question.action, question.resource, question.context)
     if check is None:
         return INVALID
+    place = question.place
     if authorization.expects(check) or is_planned(authorization, check):
-        return authorization.answer(check)
+        return authorization.answer(check, place=place)
     logger.warning(
         "avp.unplanned_check", extra={"action": check.action.id, "template": place.template, "line": place.line}
     )
-    return authorization.answer(check, is_planned=False)
+    return authorization.answer(check, place=place, is_planned=False)

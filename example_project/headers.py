@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -21,15 +23,28 @@ ADMIN_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# What the debug toolbar needs where a page has no such directive: its script, named by a nonce, and what that loads.
+TOOLBAR = {"script-src": "'nonce-{}' 'strict-dynamic'", "connect-src": "'self'", "font-src": "'self'"}
 POLICIES = {"/api/": API_POLICY, "/admin/": ADMIN_POLICY}
 
 
 class ContentSecurityPolicyMiddleware(MiddlewareMixin):
     """Django 6 has one of its own; this serves Django 5.2 too."""
 
+    def process_request(self, request: HttpRequest) -> None:
+        if settings.DEBUG_TOOLBAR:
+            request.csp_nonce = secrets.token_urlsafe(16)  # type: ignore[attr-defined]
+
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         # Django's technical error pages, which exist only with DEBUG, carry their style and script in the page.
         if not (settings.DEBUG and response.status_code in (404, 500)):
             policy = next((POLICIES[start] for start in POLICIES if request.path.startswith(start)), POLICY)
+            if settings.DEBUG_TOOLBAR:
+                policy = _with_toolbar(policy, request.csp_nonce)  # type: ignore[attr-defined]
             response.headers.setdefault("Content-Security-Policy", policy)
         return response
+
+
+def _with_toolbar(policy: str, nonce: str) -> str:
+    lacking = [f"{name} {sources.format(nonce)}" for name, sources in TOOLBAR.items() if name not in policy]
+    return "; ".join([policy, *lacking])

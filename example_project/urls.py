@@ -22,5 +22,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
 if settings.DEV_ISSUER:
     urlpatterns += [path("", include("example_project.signin.issuer_urls"))]
 
+if settings.DEBUG_TOOLBAR:
+    urlpatterns += [path("__debug__/", include("debug_toolbar.urls"))]
+
 if settings.DEBUG:
     urlpatterns += [path("errors/<int:status>/", errors.preview)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -49,14 +49,22 @@ class Batch:
 
 
 class Decisions(tuple[Decision, ...]):
-    """Decisions in the order of a batch's checks, and how many calls they took."""
+    """Decisions in the order of a batch's checks, how many calls they took, and which of them were remembered."""
 
     calls: int
+    cached: Collection[Check]
 
-    def __new__(cls, decisions: Iterable[Decision], *, calls: int = 1) -> Decisions:
-        """Make a tuple of decisions; ``calls`` counts the engine's own calls, at AVP those on the wire."""
+    def __new__(cls, decisions: Iterable[Decision], *, calls: int = 1, cached: Collection[Check] = ()) -> Decisions:
+        """Make a tuple of decisions.
+
+        Args:
+            decisions: in the order of the checks.
+            calls: counts the engine's own calls, at AVP those on the wire.
+            cached: the checks that a cache knew the decisions of.
+        """
         self = super().__new__(cls, decisions)
         self.calls = calls
+        self.cached = cached
         return self
 
 

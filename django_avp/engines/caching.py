@@ -245,4 +245,5 @@ def _together(batch: Batch, known: Mapping[Check, Decision], answers: Sequence[A
         logger.error("avp.odd_answer", extra={"checks": len(asked), "answers": len(answers)})
         answers = [INVALID] * len(asked)
     decided = {**known, **dict(zip(asked, answers, strict=True))}
-    return Decisions((decided[check] for check in batch.checks), calls=getattr(answers, "calls", 1))
+    calls: int = getattr(answers, "calls", 1)
+    return Decisions((decided[check] for check in batch.checks), calls=calls, cached=frozenset(known))

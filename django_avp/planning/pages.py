@@ -157,6 +157,8 @@ def _collect(authorization: Authorization, walk: Walk, begin: Callable[[], None]
         logger.warning("avp.planning_stopped", extra=extra)
     for question in walk.questions:
         try:
-            authorization.collect(question.action, question.resource, question.context)
+            check = authorization.check(question.action, question.resource, question.context)
+            if check is not None:
+                authorization.add(check, question.place)
         except Exception:  # noqa: S112 - the tag raises it, where it stands
             continue

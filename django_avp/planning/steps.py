@@ -63,7 +63,7 @@ class Ask(Step):
         context = {name: walk.value(value, "") for name, value in self.node.keywords.items()}
         is_named = all(isinstance(resource, Model | EntityUid) for resource in resources)
         if is_named and not any(value is UNKNOWN for value in (action, *context.values())):
-            walk.questions.append(Question(action, resources, context))
+            walk.questions.append(Question(action, resources, self.node.place, context))
         if self.node.variable is not None:
             walk.scope.bind({self.node.variable: UNKNOWN})
         with walk.perhaps():

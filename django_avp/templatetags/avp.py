@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from django import template
 from django.template.base import NodeList, Parser, Token, token_kwargs
@@ -11,7 +10,7 @@ from django.template.context import Context
 
 from django_avp.cedar import Decision
 from django_avp.planning import plan_rendering
-from django_avp.templating import CheckNode, Place, Question, decide_in_template
+from django_avp.templating import CheckNode, Question, decide_in_template
 
 __all__ = ["CanNode", "register"]
 
@@ -34,15 +33,8 @@ class CanNode(CheckNode):
         request = getattr(context, "request", None) or context.get("request")
         resources = tuple(resource.resolve(context, ignore_failures=True) for resource in self.resources)
         keywords = {name: value.resolve(context) for name, value in self.keywords.items()}
-        question = Question(self.action.resolve(context), resources, keywords)
-        return decide_in_template(request, question, self.place, partial(plan_rendering, self, context))
-
-    @property
-    def place(self) -> Place:
-        """Where the tag stands."""
-        origin: Any = self.origin
-        token: Any = self.token
-        return Place(origin.template_name or origin.name, token.lineno)
+        question = Question(self.action.resolve(context), resources, self.place, keywords)
+        return decide_in_template(request, question, partial(plan_rendering, self, context))
 
 
 @register.tag

@@ -25,9 +25,9 @@ class Watched(Authorization):
         self.reads: dict[Any, bool] = {}
         self.own_queries = 0
 
-    def answer(self, check, *, is_planned=True):
+    def answer(self, check, *, place=None, is_planned=True):
         self.reads.setdefault(check, is_planned)
-        return super().answer(check, is_planned=is_planned)
+        return super().answer(check, place=place, is_planned=is_planned)
 
     def decide(self):
         """Decide, and note how many queries that took."""
