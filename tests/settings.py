@@ -47,14 +47,24 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.admin.apps.SimpleAdminConfig",
+    "django.contrib.staticfiles",
+    "debug_toolbar",
     "rest_framework",
     "drf_spectacular",
     "django_avp",
     "tests.testapp",
 ]
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "django_avp.rest_framework.openapi.AutoSchema"}
-# A model has arrays, though there is no such table; from Django 6.0 on they ask for PostgreSQL's app.
-SILENCED_SYSTEM_CHECKS = ["postgres.E005"]
+# A model has arrays, though there is no such table; from Django 6.0 on they ask for PostgreSQL's app. The toolbar's
+# middleware is there for the tests of its panel alone.
+SILENCED_SYSTEM_CHECKS = ["postgres.E005", "debug_toolbar.W001"]
+DEBUG_TOOLBAR_CONFIG = {"SHOW_TOOLBAR_CALLBACK": "tests.toolbar_urls.is_shown", "IS_RUNNING_TESTS": False}
+# Others change how Django renders templates and asks databases.
+DEBUG_TOOLBAR_PANELS = [
+    "debug_toolbar.panels.history.HistoryPanel",
+    "debug_toolbar.panels.timer.TimerPanel",
+    "django_avp.panels.AuthorizationPanel",
+]
 # The test site has no migrations, and its tables refer to Django's: all are made at once.
 MIGRATION_MODULES = dict.fromkeys(("admin", "auth", "contenttypes", "sessions"))
 MIDDLEWARE = [

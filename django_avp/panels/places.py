@@ -52,12 +52,9 @@ def where(request: HttpRequest, place: Place | None) -> Where:
     if place is not None:
         return Where(Kind.TEMPLATE, f"{place.template}:{place.line}" if place.line else str(place.template))
     frame = inspect.currentframe()
-    while frame is not None:
-        module = str(frame.f_globals.get("__name__"))
+    while frame is not None and not _is_in(module := str(frame.f_globals.get("__name__")), _ENDS):
         if module in _GATES:
             return Where(Kind.GATE, f"gate of {_view(request)}")
-        if _is_in(module, _ENDS):
-            break
         if not _is_in(module, _PASSED):
             function = frame.f_code.co_qualname.partition(".<locals>.<")[0]
             return Where(Kind.CODE, f"{shortened(frame.f_code.co_filename)}:{frame.f_lineno} in {function}")
