@@ -93,11 +93,10 @@ if DEBUG_TOOLBAR:
     # Inside of the content security policy, whose nonce it needs, and around all that it shows.
     MIDDLEWARE.insert(2, "debug_toolbar.middleware.DebugToolbarMiddleware")
     INTERNAL_IPS = ["127.0.0.1", "::1"]
-    # Those of the request and its headers would show cookies and tokens.
+    # Those of the request, its headers and its queries would show cookies, tokens and sessions.
     DEBUG_TOOLBAR_PANELS = [
         "debug_toolbar.panels.history.HistoryPanel",
         "debug_toolbar.panels.timer.TimerPanel",
-        "debug_toolbar.panels.sql.SQLPanel",
         "debug_toolbar.panels.templates.TemplatesPanel",
         "django_avp.panels.AuthorizationPanel",
     ]

@@ -59,6 +59,7 @@ class Demo:
             "DEV_ISSUER_TOKEN_SECONDS": "3600",
             "DATABASE_URL": f"sqlite:///{self.database}",
             "DJANGO_DEBUG": "on",
+            "DJANGO_DEBUG_TOOLBAR": "off",
             "DJANGO_SECRET_KEY": "only-for-this-run-of-the-tests",
             "DJANGO_ALLOWED_HOSTS": "127.0.0.1,photoflash.example",
             "COGNITO_USER_POOL_ID": "",
