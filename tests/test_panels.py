@@ -329,6 +329,8 @@ def test_the_admin_names_its_class(make_client, user):
 
     panel = shown(make_client("ann").get("/admin/testapp/photo/"))
 
+    assert len({tuple(listed.values()) for listed in panel.tables["Lists"]}) == len(panel.tables["Lists"])
+    assert any(int(listed["Times"]) > 1 for listed in panel.tables["Lists"])
     places = {check["Asked at"].split("\n")[0] for check in panel.checks}
     assert places == {"tests.admin_urls.PhotoAdmin.changelist_view"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -85,7 +86,7 @@ class RequestRecorder:
     def __init__(self, request: HttpRequest) -> None:
         self.checks: list[Asked] = []
         self.rounds: list[DecidedRound] = []
-        self.lists: list[Listed] = []
+        self.lists: Counter[Listed] = Counter()
         self._request = request
         self._current: dict[Check, Asked] = {}
         self._last: Asked | None = None
@@ -129,5 +130,5 @@ class RequestRecorder:
         return asked is self._last and not asked.is_collected and self._began.kind is not Kind.GATE
 
     def listed(self, action: EntityUid, model: type[Model], filtering: Filtering) -> None:
-        """Note a list."""
-        self.lists.append(Listed(action, model, filtering, where(self._request, None)))
+        """Note a list, and how often it was asked for."""
+        self.lists[Listed(action, model, filtering, where(self._request, None))] += 1

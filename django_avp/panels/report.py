@@ -64,7 +64,7 @@ def report(recorder: RequestRecorder, authorization: Authorization) -> dict[str,
         "late": [_late(number, round_) for number, round_ in enumerate(recorder.rounds, 1) if number > 1],
         "checks": [_check(asked) for asked in recorder.checks],
         "policies": {source["id"]: source for round_ in recorder.rounds for source in _sources(round_)},
-        "lists": [_list(listed) for listed in recorder.lists],
+        "lists": [_list(listed, times) for listed, times in recorder.lists.items()],
     }
 
 
@@ -161,12 +161,13 @@ def _label(uid: EntityUid) -> str:
     return uid.id if kind == "Action" else str(EntityUid(kind, uid.id))
 
 
-def _list(listed: Listed) -> dict[str, str]:
+def _list(listed: Listed, times: int) -> dict[str, Any]:
     return {
         "action": _label(listed.action),
         "model": listed.model._meta.label,
         "filtering": _FILTERING[listed.filtering],
         "where": listed.where.text,
+        "times": times,
     }
 
 

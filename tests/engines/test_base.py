@@ -13,6 +13,7 @@ def test_decisions_count_calls():
 
     assert decisions == (INVALID, UNAVAILABLE)
     assert (decisions.calls, Decisions([]).calls) == (3, 1)
+    assert decisions.cached == ()
 
 
 def test_batches_show_no_data():
