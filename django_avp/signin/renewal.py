@@ -11,7 +11,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from django.core.cache import cache
+from django.core.cache import DEFAULT_CACHE_ALIAS, cache
 from django.views.decorators.debug import sensitive_variables
 
 from django_avp.signin import records, sessions
@@ -130,27 +130,32 @@ def _turn_of(held: Held) -> str:
 def _begin(turn: str) -> bool:
     try:
         return bool(cache.add(turn, _BUSY, TURN))
-    except Exception:  # whatever the cache's client raises
-        logger.warning("avp.refresh_cache_unavailable")
+    except Exception as error:  # whatever the cache's client raises
+        _tell(error)
         return True
 
 
 def _get(turn: str) -> object:
     try:
         return cache.get(turn)
-    except Exception:  # whatever the cache's client raises
+    except Exception as error:  # whatever the cache's client raises
+        _tell(error)
         return None
 
 
 def _set(turn: str, value: str, seconds: float) -> None:
     try:
         cache.set(turn, value, seconds)
-    except Exception:  # whatever the cache's client raises
-        logger.warning("avp.refresh_cache_unavailable")
+    except Exception as error:  # whatever the cache's client raises
+        _tell(error)
 
 
 def _end(turn: str) -> None:
     try:
         cache.delete(turn)
-    except Exception:  # whatever the cache's client raises
-        logger.warning("avp.refresh_cache_unavailable")
+    except Exception as error:  # whatever the cache's client raises
+        _tell(error)
+
+
+def _tell(error: Exception) -> None:
+    logger.warning("avp.cache_failed", extra={"cache": DEFAULT_CACHE_ALIAS, "error": type(error).__name__})

@@ -339,7 +339,7 @@ def test_a_cache_that_is_down_keeps_nobody_from_refreshing(browser, pool, settin
     assert len(refreshes(pool)) == 2
     pool.replies["/token"] = (503, b"")
     assert browser.me()["principal"] == ANN
-    assert "avp.refresh_cache_unavailable" in {record.message for record in caplog.records}
+    assert "avp.cache_failed" in {record.message for record in caplog.records}
 
 
 def test_a_cache_that_dies_while_somebody_waits_ends_the_wait(signed_in, settings):
