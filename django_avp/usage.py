@@ -1,4 +1,4 @@
-"""Where a project names actions: in the gates of its views, in permission classes and in its templates."""
+"""Where a project names actions: in gates of its views, in permission classes, in its admin and in its templates."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Use:
 
 
 def all_uses() -> Iterator[Use]:
-    """The actions that views, templates and the mapping of permissions name, each once."""
-    yield from dict.fromkeys(chain(_view_uses(), _template_uses(), _permission_uses()))
+    """The actions that views, admins, templates and the mapping of permissions name, each once."""
+    yield from dict.fromkeys(chain(_view_uses(), _admin_uses(), _template_uses(), _permission_uses()))
 
 
 def views(patterns: Iterable[URLPattern | URLResolver] | None = None) -> Iterator[Any]:
@@ -126,6 +126,21 @@ def _routes(view: Any) -> Iterator[tuple[str, str | None, Any]]:
     for permission in permission_classes_of(view):
         if hasattr(permission, "named_actions"):
             yield from permission.named_actions(view)
+
+
+def _admin_uses() -> Iterator[Use]:
+    """The actions that the admin names: its sites, the admins of their models, and inlines."""
+    # Django marks the views of its admin with the site and the admin that they are of.
+    owners = dict.fromkeys(getattr(view, name, None) for view in views() for name in ("admin_site", "model_admin"))
+    for owner in chain(owners, chain.from_iterable(map(_inlines, owners))):
+        if hasattr(owner, "named_actions"):
+            for place, action, resource in owner.named_actions():
+                yield Use(action, place, _type_of(resource))
+
+
+def _inlines(owner: Any) -> Iterator[Any]:
+    for inline in getattr(owner, "inlines", ()):
+        yield inline(owner.model, owner.admin_site)
 
 
 def _permission_uses() -> Iterator[Use]:

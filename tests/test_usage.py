@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+from django.contrib import admin
 from django.core.management import call_command
 from django.core.management.base import CommandError, SystemCheckError
 from django.urls import path
@@ -13,13 +14,15 @@ from ninja import NinjaAPI
 from rest_framework.views import APIView
 
 from django_avp import ninja
+from django_avp.admin import PolicyAdminSite, PolicyInlineModelAdmin, PolicyModelAdmin
 from django_avp.cedar import EntityUid
 from django_avp.decorators import action_required
 from django_avp.mixins import ActionRequiredMixin
 from django_avp.rest_framework.permissions import ActionPermission
+from django_avp.schema import Schema
 from django_avp.usage import Use, all_uses
 from tests.rest_framework.api import AlbumViewSet
-from tests.testapp.models import Photo, Room
+from tests.testapp.models import Album, Note, Photo, Room, Shelf
 
 PHOTO, ALBUM, APPLICATION = "PhotoFlash::Photo", "PhotoFlash::Album", "PhotoFlash::Application"
 api = NinjaAPI(urls_namespace="usage")
@@ -95,7 +98,43 @@ class Plain(APIView):
         """An object that a request tells."""
 
 
+class Opened(PolicyAdminSite):
+    avp_action = "ListPhotos"
+
+
+class PhotoInline(PolicyInlineModelAdmin, admin.TabularInline):
+    avp_actions = {"change": "EditPhto", "list": "Nonsense", "delete": None}  # noqa: RUF012
+    model = Photo
+
+
+class ShelfInline(PolicyInlineModelAdmin, admin.TabularInline):
+    avp_actions = {"add": "Moderate"}  # noqa: RUF012
+    model = Shelf
+
+    def get_add_resource(self, request, parent):
+        """The parent, which a request tells."""
+
+
+class AlbumAdmin(PolicyModelAdmin):
+    avp_actions = {"list": "ListAlbms", "add": None, "publish": "PublishAlbum"}  # noqa: RUF012
+    inlines = (PhotoInline,)
+
+
+class RoomAdmin(admin.ModelAdmin):
+    """Django's own, with an inline that is not."""
+
+    inlines = (ShelfInline,)
+
+
+site, plain = Opened(name="usage"), admin.AdminSite(name="plain-usage")
+for one in (site, plain):
+    one.register(Album, AlbumAdmin)
+    one.register(Room, RoomAdmin)
+    one.register(Note)
+
 urlpatterns = [
+    path("admin/", site.urls),
+    path("plain/", plain.urls),
     path("api/", api.urls),
     path("edited/<int:pk>/", edited),
     path("found/", found),
@@ -153,6 +192,19 @@ def test_routes_of_rest_framework_tell_what_they_are_about(uses):
     assert ("EditAlbum", ALBUM) in uses("AlbumViewSet.may")
 
 
+def test_admins_tell_what_they_are_about(uses):
+    """Sites, admins and inlines: derived actions too, and nothing that nobody is asked about."""
+    assert uses("Opened.avp_action") == {("ListPhotos", APPLICATION)}
+    assert uses("AlbumAdmin.avp_actions['list']") == {("ListAlbms", APPLICATION)}
+    assert uses("AlbumAdmin.avp_actions['change']") == {("EditAlbum", ALBUM)}
+    assert uses("AlbumAdmin.avp_actions['publish']") == {("PublishAlbum", ALBUM)}
+    assert uses("PhotoInline.avp_actions['change']") == {("EditPhto", PHOTO)}
+    assert uses("PhotoInline.avp_actions['add']") == {("CreatePhoto", APPLICATION)}
+    assert uses("ShelfInline.avp_actions['add']") == {("Moderate", "")}
+    unasked = ("AlbumAdmin.avp_actions['add']", "PhotoInline.avp_actions['list']", "PhotoInline.avp_actions['delete']")
+    assert not any(map(uses, unasked))
+
+
 def test_permissions_tell_the_model_that_they_name(uses, settings):
     """For objects; what is asked of all of a model is asked of the application."""
     settings.AVP_PERMISSION_ACTIONS = {
@@ -187,7 +239,7 @@ def test_templates_tell_the_names_of_what_they_are_about(uses, tmp_path):
 
 @pytest.mark.django_db
 def test_a_misspelt_action_is_found_wherever_it_is(uses, tmp_path, capsys):
-    """In a view, an operation, a template and a serializer's field, with the place and the nearest right name."""
+    """In views, operations, admins, inlines, templates and serializers, with the place and the nearest right name."""
     (tmp_path / "page.html").write_text('{% load avp %}\n{% can "EditPhotos" photo as may %}')
 
     with pytest.raises(SystemCheckError) as raised:
@@ -196,11 +248,23 @@ def test_a_misspelt_action_is_found_wherever_it_is(uses, tmp_path, capsys):
     said = str(raised.value)
     for place in ("page.html:2: the schema has no action 'EditPhotos'", "ashown: the schema has no action 'EditPhto'"):
         assert place in said
-    assert said.count("Did you mean 'EditPhoto'?") == 3
+    assert "test_usage.AlbumAdmin.avp_actions['list']: the schema has no action 'ListAlbms'" in said
+    assert "test_usage.PhotoInline.avp_actions['change']: the schema has no action 'EditPhto'" in said
+    assert said.count("Did you mean 'EditPhoto'?") == 4
     assert "AlbumViewSet.may: the schema has no action 'EditAlbum'" in said
     with pytest.raises(CommandError):
         call_command("avp_validate")
     told = capsys.readouterr().out
-    for place in ("page.html:2", "ashown", "AlbumViewSet.may"):
+    for place in ("page.html:2", "ashown", "AlbumViewSet.may", "PhotoInline.avp_actions['change']"):
         assert f"{place}: error: the schema has no action" in told
-    assert told.count("hint: Did you mean 'EditPhoto'?") == 3
+    assert told.count("hint: Did you mean 'EditPhoto'?") == 4
+
+
+def test_a_schema_declares_what_admins_name(uses, capsys):
+    """``avp_schema``: the actions of a site, its admins and their inlines, with the types that they are asked about."""
+    call_command("avp_schema", "--print", no_color=True)
+    declared = Schema.parse(capsys.readouterr().out).actions
+
+    assert declared[EntityUid("PhotoFlash::Action", "PublishAlbum")].resources == {ALBUM}
+    assert declared[EntityUid("PhotoFlash::Action", "ListAlbms")].resources == {APPLICATION}
+    assert PHOTO in declared[EntityUid("PhotoFlash::Action", "EditPhto")].resources

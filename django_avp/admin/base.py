@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from django.contrib.admin.options import BaseModelAdmin
@@ -15,10 +15,13 @@ from django_avp.admin.pages import page_of
 from django_avp.authorization import Resource
 from django_avp.cedar import Cause
 from django_avp.exceptions import AuthorizationUnavailable, UntranslatablePolicyError
-from django_avp.gates import authorization_of
+from django_avp.gates import authorization_of, place_of
 from django_avp.vocabulary import model_action
 
-__all__ = ["PolicyOptions", "is_permitted"]
+__all__ = ["OF_MODELS", "PolicyOptions", "is_permitted"]
+
+OF_MODELS = ("list", "add")
+"""Permissions that are asked about the application, whatever rows are chosen."""
 
 _VERBS = {"list": "List", "add": "Create", "view": "View", "change": "Edit", "delete": "Delete"}
 
@@ -63,6 +66,21 @@ class PolicyOptions(BaseModelAdmin):  # type: ignore[type-arg]
                 f'avp_actions = {{"{permission}": "PublishPhoto"}}.'
             )
         return model_action(_VERBS[permission], self._model.__name__)
+
+    def named_actions(self) -> Iterator[tuple[str, str, Any]]:
+        """The actions that the admin asks, each with where it is named and what it is asked about.
+
+        For tools: the last is as in a gate, a pair that begins with a model, ``None`` for the application, or a
+        callable.
+        """
+        for permission, resource in self.asked_about().items():
+            action = self.get_avp_action(permission)
+            if action is not None:
+                yield f"{place_of(type(self))}.avp_actions[{permission!r}]", action, resource
+
+    def asked_about(self) -> dict[str, Any]:
+        """What each permission is asked about: a row, which is a pair with its model, or ``None``, the application."""
+        return dict.fromkeys((*_VERBS, *self.avp_actions), (self._model, "pk")) | dict.fromkeys(OF_MODELS)
 
     def permits(self, request: HttpRequest, permission: str, resource: Resource = None) -> bool:
         """Whether the policies permit the action of a permission, on an object or on the application.

@@ -31,6 +31,13 @@ class PolicyInlineModelAdmin(PolicyOptions, InlineModelAdmin):  # type: ignore[t
         """
         return None
 
+    def asked_about(self) -> dict[str, Any]:
+        """What each permission is asked about; an inline has no list, and may say what adding is asked about."""
+        asked = super().asked_about()
+        del asked["list"]
+        says = type(self).get_add_resource is not PolicyInlineModelAdmin.get_add_resource
+        return asked | {"add": self.get_add_resource if says else None}
+
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether rows are shown at all: which ones, the queryset tells."""
         return self.get_avp_action("view") is not None

@@ -17,7 +17,7 @@ from django.forms import BaseModelFormSet
 from django.http import HttpRequest
 from django.http.response import HttpResponse
 
-from django_avp.admin.base import PolicyOptions, is_permitted
+from django_avp.admin.base import OF_MODELS, PolicyOptions, is_permitted
 from django_avp.admin.deletion import Deletion
 from django_avp.admin.filters import PermittedRelatedFieldListFilter
 from django_avp.admin.formsets import DecidedRows
@@ -27,8 +27,6 @@ from django_avp.gates import authorization_of, is_identified
 
 __all__ = ["PolicyModelAdmin", "collect_models"]
 
-# Asked about the application, whatever rows are chosen.
-_OF_MODELS = ("list", "add")
 _OF_OBJECTS = ("view", "change", "delete")
 
 
@@ -241,7 +239,7 @@ class PolicyModelAdmin(PolicyOptions, ModelAdmin):  # type: ignore[type-arg]
         return queryset.filter(pk__in=permitted)
 
     def _is_of_rows(self, permission: str) -> bool:
-        return permission not in _OF_MODELS and (permission in _OF_OBJECTS or permission in self.avp_actions)
+        return permission not in OF_MODELS and (permission in _OF_OBJECTS or permission in self.avp_actions)
 
     def _has_any(self, request: HttpRequest, permissions: Iterable[str], row: Model) -> bool:
         return any(self.permits(request, permission, row) for permission in permissions)
@@ -251,4 +249,4 @@ def collect_models(admin_site: AdminSite, request: HttpRequest) -> None:
     """Have what the navigation of every page asks about all models decided in the next round."""
     for options in admin_site._registry.values():
         if isinstance(options, PolicyModelAdmin):
-            options.collect(request, _OF_MODELS)
+            options.collect(request, OF_MODELS)

@@ -22,7 +22,7 @@ from django.views.decorators.cache import never_cache
 
 from django_avp.admin.base import is_permitted
 from django_avp.admin.options import PolicyModelAdmin, collect_models
-from django_avp.gates import Gate, authorization_of, declare
+from django_avp.gates import Gate, authorization_of, declare, place_of
 
 __all__ = ["PolicyAdminSite"]
 
@@ -39,6 +39,11 @@ class PolicyAdminSite(AdminSite):
     """
 
     avp_action: ClassVar[str | None] = None
+
+    def named_actions(self) -> Iterator[tuple[str, str, Any]]:
+        """The action that opens the site, with where it is named; for tools, as of an admin."""
+        if self.avp_action is not None:
+            yield f"{place_of(type(self))}.avp_action", self.avp_action, None
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Whether the site is open to the user.
