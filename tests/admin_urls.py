@@ -42,6 +42,11 @@ class PhotoAdmin(PolicyModelAdmin):
         """Not the mixin's, and filtered all the same."""
         return Photo.objects.exclude(title="draft")
 
+    def get_search_results(self, request, queryset, search_term):
+        """More than those that it was given, as Django's documentation has it."""
+        found, may_have_duplicates = super().get_search_results(request, queryset, search_term)
+        return (found | Photo.objects.filter(likes=7) if search_term else found), may_have_duplicates
+
     def get_urls(self):
         return [path("report/", self.admin_site.admin_view(self.report)), *super().get_urls()]
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from django.contrib.admin import AdminSite
+from asgiref.sync import async_to_sync
+from django.contrib.admin import AdminSite, RelatedOnlyFieldListFilter, SimpleListFilter
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from django.db.models import PROTECT
 from django.test.utils import CaptureQueriesContext
 
 from django_avp.admin import PolicyModelAdmin
@@ -18,7 +23,7 @@ from django_avp.runtime import runtime
 from tests import admin_urls
 from tests.conftest import POOL
 from tests.site_engines import BrokenEngine
-from tests.testapp.models import Album, Comment, Note, Photo
+from tests.testapp.models import Album, Comment, Note, Photo, Tag
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.admin_urls")]
 
@@ -733,7 +738,7 @@ def test_perms_in_templates_and_all_permissions_follow_the_policies(make_client,
 def test_filters_offer_what_may_be_viewed(ann, make_album, make_photo, monkeypatch):
     """The names of other rows are not told; of models that are no policy admin's, they are."""
     monkeypatch.setattr(admin_urls.PhotoAdmin, "list_filter", ("is_public", "album", "album__account", "comments"))
-    mine, hidden = make_album("mine", "ann"), make_album("hidden", "bob")
+    mine, hidden = make_album("mine", "ann"), make_album("covert", "bob")  # none that the model's manager hides
     for album in (mine, hidden):
         Comment.objects.create(photo=make_photo(f"in {album.title}", "ann", album=album), author=album.owner)
 
@@ -745,3 +750,363 @@ def test_filters_offer_what_may_be_viewed(ann, make_album, make_photo, monkeypat
     }
     assert by_title["album"] == [str(mine)]
     assert len(by_title["comment"]) == 2
+
+
+# What pages tell of hidden rows
+
+
+@pytest.fixture
+def named(monkeypatch):
+    """Rows are called by their titles."""
+    for model in (Album, Photo):
+        monkeypatch.setattr(model, "__str__", lambda row: row.title)
+
+
+def test_what_is_deleted_is_named_to_those_who_may_view_it(make_client, make_album, make_photo, monkeypatch, named):
+    """Hidden rows of a cascade are counted, and neither named nor linked; on the page of one row and of several."""
+    monkeypatch.setattr(admin_urls.AlbumAdmin, "avp_actions", {"delete": "ViewAlbum"})
+    monkeypatch.setattr(admin_urls.PhotoAdmin, "avp_actions", {"delete": "PublishPhoto"})
+    album = make_album("trip", "bob", is_public=True)
+    hidden = make_photo("a hidden place", "bob", album=album)
+    make_photo("open", "bob", album=album, is_public=True)
+    pia = make_client("pia", "team", "publishers")
+
+    for response in (pia.get(f"{ALBUMS}{album.pk}/delete/"), pia.post(ALBUMS, selected("delete_selected", album))):
+        page = response.content.decode()
+        assert not response.context["perms_lacking"]
+        assert 'change/">open</a>' in page
+        assert "<li>Photo</li>" in page
+        assert "a hidden place" not in page
+        assert f"photo/{hidden.pk}/" not in page
+    assert pia.post(f"{ALBUMS}{album.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not Photo.objects.exists()
+
+
+@pytest.fixture
+def protecting(monkeypatch):
+    """Photos protect their albums from being deleted."""
+    monkeypatch.setattr(Photo._meta.get_field("album").remote_field, "on_delete", PROTECT)
+
+
+def test_what_protects_a_row_is_named_to_those_who_may_view_it(
+    make_client, make_album, make_photo, monkeypatch, named, protecting
+):
+    """The page says that something is in the way."""
+    monkeypatch.setattr(admin_urls.PhotoAdmin, "avp_actions", {"delete": "PublishPhoto"})
+    album = make_album("trip", "ann")
+    make_photo("a hidden place", "bob", album=album)
+    make_photo("open", "bob", album=album, is_public=True)
+    response = make_client("ann", "team", "publishers").get(f"{ALBUMS}{album.pk}/delete/")
+
+    assert len(response.context["protected"]) == 2
+    assert b"a hidden place" not in response.content
+    assert b">open</a>" in response.content
+    assert len(rounds(response)) == 1
+
+
+def subalbums(album, *children, **fields):
+    """What the page of an album sends: nothing of its photos, and rows of its albums."""
+    data = {"title": "trip", "photo_set-TOTAL_FORMS": 0, "photo_set-INITIAL_FORMS": 0}
+    data |= {"album_set-TOTAL_FORMS": len(children), "album_set-INITIAL_FORMS": len(children)}
+    for index, child in enumerate(children):
+        data |= {f"album_set-{index}-id": child.pk, f"album_set-{index}-parent": album.pk}
+        data |= {f"album_set-{index}-title": child.title}
+    return data | fields
+
+
+def test_deleting_in_an_inline_asks_about_all_that_goes_with_it(ann, make_album, make_photo, monkeypatch, named):
+    """What may not be deleted by itself does not vanish with a row of an inline; it is said what is in the way."""
+    monkeypatch.setattr(admin_urls.SubalbumInline, "avp_actions", {})
+    monkeypatch.setattr(admin_urls.SubalbumInline, "fields", ("title",), raising=False)
+    album = make_album("trip", "ann")
+    child = make_album("child", "ann", parent=album)
+    kept = make_photo("kept", "ann", album=child, likes=100)
+    doomed = subalbums(album, child, **{"album_set-0-DELETE": "on"})
+    response = ann.post(f"{ALBUMS}{album.pk}/change/", doomed)
+
+    assert response.status_code == 200
+    assert "You may not delete what would be deleted with these rows: photo." in response.content.decode()
+    assert Photo.objects.get() == kept
+    kept.delete()
+    assert ann.post(f"{ALBUMS}{album.pk}/change/", doomed).status_code == 302
+    assert [one.title for one in Album.objects.all()] == ["trip"]
+
+
+def test_what_protects_a_row_of_an_inline_is_named_to_those_who_may_view_it(
+    make_client, make_album, make_photo, monkeypatch, named, protecting
+):
+    """The form says that something is in the way."""
+    monkeypatch.setattr(admin_urls.PhotoAdmin, "avp_actions", {"delete": "PublishPhoto"})
+    monkeypatch.setattr(admin_urls.SubalbumInline, "avp_actions", {})
+    monkeypatch.setattr(admin_urls.SubalbumInline, "fields", ("title",), raising=False)
+    album = make_album("trip", "ann")
+    child = make_album("child", "ann", parent=album)
+    make_photo("a hidden place", "bob", album=child)
+    make_photo("open", "bob", album=child, is_public=True)
+    doomed = subalbums(album, child, **{"album_set-0-DELETE": "on"})
+    response = make_client("ann", "team", "publishers").post(f"{ALBUMS}{album.pk}/change/", doomed)
+
+    assert response.status_code == 200
+    assert b"a hidden place" not in response.content
+    assert "because others need them: Photo, Photo: open." in response.content.decode()
+
+
+def test_a_raw_key_is_named_to_those_who_may_view_its_row(
+    make_client, user, make_album, make_photo, monkeypatch, named
+):
+    """An address or a form that was sent may hold any key; what a row has already is named as in other fields."""
+    user("ann")
+    monkeypatch.setattr(admin_urls.PhotoAdmin, "raw_id_fields", ("album",))
+    hidden, other = make_album("a hidden place", "bob"), make_album("another", "bob", is_public=True)
+    mine = make_photo("mine", "ann", album=hidden)
+    maker = make_client("ann", "team", "makers")
+    response = maker.get(f"{PHOTOS}add/?album={hidden.pk}")
+
+    assert b"a hidden place" not in response.content
+    assert len(rounds(response)) == 1
+    assert b">another</a>" in maker.get(f"{PHOTOS}add/?album={other.pk}").content
+    assert b"a hidden place" not in maker.post(f"{PHOTOS}add/", {"title": "x", "album": hidden.pk}).content
+    assert maker.post(f"{PHOTOS}add/", {"title": "x", "album": "none"}).status_code == 200
+    assert b">a hidden place</a>" in maker.get(f"{PHOTOS}{mine.pk}/change/").content
+
+
+def test_a_queryset_of_the_admin_s_own_is_of_what_may_be_viewed(make_client, make_album, monkeypatch):
+    """Given to a field as Django's documentation has it, it is filtered as that of ``get_queryset`` is."""
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        kwargs["queryset"] = Album.objects.exclude(title="closed")
+        return super(admin_urls.PhotoAdmin, self).formfield_for_foreignkey(db_field, request, **kwargs)
+
+    monkeypatch.setattr(admin_urls.PhotoAdmin, "formfield_for_foreignkey", formfield_for_foreignkey, raising=False)
+    make_album("secret", "bob")
+    make_album("open", "bob", is_public=True)
+    make_album("closed", "bob", is_public=True)
+    response = make_client("mia", "team", "makers").get(f"{PHOTOS}add/")
+
+    assert choices(response.context["adminform"].form, "album") == ["open"]
+
+
+def test_fields_of_models_without_a_policy_admin_offer_all(make_client, monkeypatch):
+    """Also of many rows, and whatever queryset they are given."""
+
+    def formfield_for_manytomany(self, db_field, request, **kwargs):
+        kwargs["queryset"] = Tag.objects.exclude(name="old")
+        return super(admin_urls.PhotoAdmin, self).formfield_for_manytomany(db_field, request, **kwargs)
+
+    monkeypatch.setattr(admin_urls.PhotoAdmin, "formfield_for_manytomany", formfield_for_manytomany, raising=False)
+    monkeypatch.setattr(admin_urls.PhotoAdmin, "fields", ("title", "tags"))
+    Tag.objects.bulk_create([Tag(name="old"), Tag(name="new")])
+    response = make_client("mia", "team", "makers").get(f"{PHOTOS}add/")
+
+    assert [tag.name for tag in response.context["adminform"].form.fields["tags"].queryset] == ["new"]
+
+
+def test_a_search_of_the_admin_s_own_finds_what_may_be_viewed(ann, make_photo):
+    """Django's documentation adds rows to those that it was given."""
+    make_photo("hidden", "bob", likes=7)
+    make_photo("open", "bob", likes=7, is_public=True)
+    make_photo("mine", "ann")
+    response = ann.get(f"{PHOTOS}?q=mine")
+
+    assert titles(response) == ["open", "mine"]
+    assert len(rounds(response)) == 1
+
+
+def test_filters_by_a_value_of_a_related_row_offer_what_may_be_viewed(ann, make_album, make_photo, monkeypatch):
+    """Its values are as telling as its name; of models that are no policy admin's, they are told.
+
+    A filter of one's own offers what it will.
+    """
+
+    class Own(SimpleListFilter):
+        title = parameter_name = "own"
+
+        def lookups(self, request, model_admin):
+            return [("1", "all of it")]
+
+    monkeypatch.setattr(
+        admin_urls.PhotoAdmin,
+        "list_filter",
+        (
+            "title",
+            "album__title",
+            "album__parent__title",
+            "comments__author__username",
+            ("album", RelatedOnlyFieldListFilter),
+            Own,
+        ),
+    )
+    mine, hidden = make_album("mine", "ann"), make_album("covert", "bob")
+    for album in (mine, hidden):
+        make_photo(f"in {album.title}", "ann", album=album)
+    make_photo("secret", "bob", album=mine)
+
+    response = ann.get(PHOTOS)
+
+    titles_, values, of_parents, names, related, own = (
+        list(spec.lookup_choices) for spec in response.context["cl"].filter_specs
+    )
+    assert titles_ == ["in covert", "in mine"]
+    assert values == of_parents == ["mine"]
+    assert set(names) == {f"{POOL}|ann", f"{POOL}|bob"}
+    assert [pk for pk, _ in related] == [mine.pk]
+    assert own == [("1", "all of it")]
+
+
+def log(person, row, flag, message=""):
+    LogEntry.objects.log_actions(person.pk, [row], flag, message)
+
+
+def test_recent_actions_name_what_may_be_viewed(ann, user, make_photo, named):
+    """What is hidden from its editor since is left out; what they deleted is not, nor rows of other admins."""
+    person = user("ann")
+    mine, hidden, deleted = make_photo("mine", "ann"), make_photo("a hidden place", "bob"), make_photo("gone", "ann")
+    for row in (mine, hidden):
+        log(person, row, CHANGE)
+    log(person, deleted, DELETION)
+    log(person, Note.objects.create(), ADDITION)
+    deleted.delete()
+    LogEntry.objects.filter(object_repr="mine").update(object_id="7x")
+    log(person, mine, CHANGE)
+    log(user("bob"), make_photo("gone, too", "bob"), DELETION)
+    response = ann.get("/admin/")
+    (shown,) = re.findall(r'<ul class="actionlist">.*?</ul>', response.content.decode(), re.DOTALL)
+
+    for name in ("mine", "gone", "Note object"):
+        assert shown.count(f">{name}") + shown.count(f" {name}") >= 1, name
+    assert "a hidden place" not in shown
+    assert shown.count("<li") == 3
+    assert len(rounds(response)) == 1
+
+
+def test_a_history_names_no_row_of_an_inline(ann, user, make_album, make_photo, named):
+    """Its messages hold names without keys, of which nobody can decide; they are for those who wrote them."""
+    album = make_album("trip", "bob", is_public=True)
+    message = [{"changed": {"fields": ["Title"]}}, {"added": {"name": "photo", "object": "a hidden place"}}]
+    log(user("bob"), album, CHANGE, message)
+    log(user("ann"), album, CHANGE, [{"added": {"name": "photo", "object": "my own"}}])
+    for words in ("in words", "[in words"):
+        log(user("bob"), album, CHANGE, words)
+    page = ann.get(f"{ALBUMS}{album.pk}/history/").content.decode()
+
+    assert "a hidden place" not in page
+    assert "Changed Title. Added photo “…”." in page
+    assert "my own" in page
+    assert "[in words" in page
+    assert "in words" in page
+
+
+def test_the_way_to_an_object_s_own_page_is_closed_by_any_name_of_its_table(ann, make_photo, monkeypatch):
+    """A proxy is the same row."""
+
+    class Shot(Photo):
+        class Meta:
+            app_label = "testapp"
+            proxy = True
+
+    monkeypatch.setattr(Photo, "get_absolute_url", lambda self: f"/{self.pk}/", raising=False)
+    shots = ContentType.objects.get_for_model(Shot, for_concrete_model=False).pk
+    mine, hidden = make_photo("mine", "ann"), make_photo("hidden", "bob")
+
+    assert ann.get(f"/admin/r/{shots}/{mine.pk}/").status_code == 302
+    assert ann.get(f"/admin/r/{shots}/{hidden.pk}/").status_code == 404
+
+
+# What forged requests do
+
+
+def test_a_list_saves_no_row_that_it_does_not_show(ann, make_album):
+    """Neither a hidden one whose key is sent, nor a new one."""
+    mine, hidden = make_album("mine", "ann"), make_album("secret", "bob")
+
+    for forged in (edited(mine, hidden), edited(mine, hidden, **{"form-INITIAL_FORMS": 1, "form-1-id": ""})):
+        assert ann.post(ALBUMS, forged).status_code in (200, 400)
+    assert sorted(album.title for album in Album.objects.all()) == ["mine", "secret"]
+
+
+def test_an_inline_saves_no_row_that_it_does_not_show(ann, make_album, make_photo):
+    """Neither a hidden one whose key is sent, nor one of another parent."""
+    album, other = make_album("trip", "ann"), make_album("other", "ann")
+    hidden, elsewhere = make_photo("hidden", "bob", album=album), make_photo("elsewhere", "ann", album=other)
+    for photo in (hidden, elsewhere):
+        data = {"title": "trip", "photo_set-TOTAL_FORMS": 1, "photo_set-INITIAL_FORMS": 1, "photo_set-0-title": "x"}
+        data |= {"photo_set-0-id": photo.pk, "photo_set-0-album": album.pk, "photo_set-0-DELETE": "on"}
+        ann.post(f"{ALBUMS}{album.pk}/change/", data)
+
+    assert {(photo.title, photo.album) for photo in Photo.objects.all()} == {("hidden", album), ("elsewhere", other)}
+
+
+def test_saving_as_new_needs_the_action_of_adding(ann, make_client, make_album, make_photo):
+    """Of the object, and of the rows of its inlines."""
+    album = make_album("trip", "ann")
+    data = {"title": "copy", "_saveasnew": "1", "photo_set-TOTAL_FORMS": 1, "photo_set-INITIAL_FORMS": 0}
+    data |= {"photo_set-0-title": "added"}
+
+    assert ann.post(f"{ALBUMS}{album.pk}/change/", data).status_code == 403
+    assert make_client("ann", "team", "makers").post(f"{ALBUMS}{album.pk}/change/", data).status_code == 302
+    assert sorted(Photo.objects.values_list("title", "album__title")) == [("added", "copy")]
+
+
+def test_a_hidden_row_is_chosen_by_no_form(make_client, make_album):
+    """Though its key be sent."""
+    hidden = make_album("hidden", "bob")
+    response = make_client("mia", "team", "makers").post(f"{PHOTOS}add/", {"title": "x", "album": hidden.pk})
+
+    assert response.context["errors"]
+    assert not Photo.objects.exists()
+
+
+def test_a_deactivated_user_does_nothing(ann, user, make_photo):
+    """Though the token lives on (rule B6)."""
+    photo = make_photo("mine", "ann")
+    get_user_model().objects.update(is_active=False)
+
+    for address in ("/admin/", PHOTOS, f"{PHOTOS}{photo.pk}/change/", "/django/", "/django/testapp/photo/"):
+        assert ann.get(address).status_code in (302, 403), address
+    assert ann.post(f"{PHOTOS}{photo.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert Photo.objects.exists()
+
+
+def test_every_page_is_503_when_nothing_can_be_decided(ann, user, make_photo, make_album):
+    """Neither empty, nor open, nor an error: forms, deletions, actions, autocomplete and the site's own pages."""
+    make_superuser(user("ann"))
+    photo, album = make_photo("mine", "ann"), make_album("trip", "ann")
+    autocomplete = "autocomplete/?app_label=testapp&model_name=photo&field_name=album&term="
+    pages = [f"testapp/photo/{photo.pk}/{page}/" for page in ("change", "delete", "history")]
+    pages += ["testapp/photo/add/", f"testapp/album/{album.pk}/change/", "testapp/album/", "testapp/", autocomplete]
+    with runtime.use_engine(BrokenEngine()):
+        for page in pages:
+            assert ann.get(f"/django/{page}").status_code == 503, page
+            assert ann.get(f"/admin/{page}").status_code == 503, page
+        assert ann.post(f"{PHOTOS}{photo.pk}/delete/", {"post": "yes"}).status_code == 503
+        assert ann.post(PHOTOS, selected("delete_selected", photo, post="yes")).status_code == 503
+        assert ann.post("/django/testapp/photo/", selected("touch", photo)).status_code == 503
+    assert Photo.objects.get().likes == 0
+
+
+def test_pages_of_the_site_itself_cost_one_round(ann, make_photo):
+    """Those that show no model, too."""
+    for page in ("jsi18n/", "password_change/", "testapp/", "testapp/photo/?_popup=1", "testapp/photo/?is_public=1"):
+        response = ann.get(f"/admin/{page}")
+        assert response.status_code == 200, page
+        assert len(rounds(response)) == 1, page
+
+
+def test_under_asgi_the_admin_is_the_same(make_async_client, user, make_photo):
+    """Lists, forms and deletions by an async client; in one round each."""
+    photo = make_photo("mine", "ann")
+    make_photo("hidden", "bob")
+    client = make_async_client("ann", "team")
+
+    async def scenario():
+        pages = [await client.get(address) for address in (PHOTOS, f"{PHOTOS}{photo.pk}/change/", "/admin/")]
+        deleted = await client.post(f"{PHOTOS}{photo.pk}/delete/", {"post": "yes"})
+        return pages, deleted
+
+    pages, deleted = async_to_sync(scenario)()
+
+    assert [page.status_code for page in pages] == [200] * 3
+    assert titles(pages[0]) == ["mine"]
+    assert [len(page.asgi_request.avp.rounds) for page in pages] == [1] * 3
+    assert deleted.status_code == 302
+    assert [photo.title for photo in Photo.objects.all()] == ["hidden"]

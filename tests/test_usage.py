@@ -127,6 +127,7 @@ class RoomAdmin(admin.ModelAdmin):
 
 
 site, plain = Opened(name="usage"), admin.AdminSite(name="plain-usage")
+staff = PolicyAdminSite(name="staff-usage")
 for one in (site, plain):
     one.register(Album, AlbumAdmin)
     one.register(Room, RoomAdmin)
@@ -135,6 +136,7 @@ for one in (site, plain):
 urlpatterns = [
     path("admin/", site.urls),
     path("plain/", plain.urls),
+    path("staff/", staff.urls),
     path("api/", api.urls),
     path("edited/<int:pk>/", edited),
     path("found/", found),

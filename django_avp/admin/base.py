@@ -12,6 +12,7 @@ from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
 from django_avp.admin.pages import page_of
+from django_avp.admin.widgets import OfferedRawIdWidget
 from django_avp.authorization import Resource
 from django_avp.cedar import Cause
 from django_avp.exceptions import AuthorizationUnavailable, UntranslatablePolicyError
@@ -123,14 +124,39 @@ class PolicyOptions(BaseModelAdmin):  # type: ignore[type-arg]
         """The rows of a formset, if they were fetched before; ``None`` if they were not."""
         return None
 
+    # What a relation's field offers
+
     def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> Any:
         """What a relation's field offers: the rows that may be viewed, and those that the shown rows have already."""
-        queryset: Any = super().get_field_queryset(db, db_field, request)
-        related: Any = db_field.remote_field.model
-        options: Any = self.admin_site._registry.get(related)
-        if not isinstance(options, PolicyOptions):
+        return self._offered(request, db_field, super().get_field_queryset(db, db_field, request), db)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The field of a relation; it offers no other rows if it is given a queryset."""
+        is_raw = db_field.name in self.raw_id_fields and db_field.name not in self.get_autocomplete_fields(request)
+        if is_raw and self._options_of(db_field) is not None:
+            widget = OfferedRawIdWidget(db_field.remote_field, self.admin_site, using=kwargs.get("using"))
+            kwargs.setdefault("widget", widget)
+        return super().formfield_for_foreignkey(db_field, request, **self._narrowed(request, db_field, kwargs))
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The same as :meth:`formfield_for_foreignkey`, for several rows."""
+        return super().formfield_for_manytomany(db_field, request, **self._narrowed(request, db_field, kwargs))
+
+    def _narrowed(self, request: HttpRequest, db_field: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+        if "queryset" in kwargs:
+            kwargs["queryset"] = self._offered(request, db_field, kwargs["queryset"], kwargs.get("using"))
+        return kwargs
+
+    def _options_of(self, db_field: Any) -> PolicyOptions | None:
+        """The policy admin of what a field refers to, if the site has one."""
+        options: Any = self.admin_site._registry.get(db_field.remote_field.model)
+        return options if isinstance(options, PolicyOptions) else None
+
+    def _offered(self, request: HttpRequest, db_field: Any, queryset: Any, db: str | None) -> Any:
+        options = self._options_of(db_field)
+        if options is None:
             return queryset
-        every = related._default_manager.using(db).all() if queryset is None else queryset
+        every = db_field.remote_field.model._default_manager.using(db).all() if queryset is None else queryset
         viewed = options.permitted(request, "view", every)
         shown = [row.pk for row in page_of(request).rows.get(self.page_key, ())]
         if not shown:

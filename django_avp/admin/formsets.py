@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.forms import BaseModelFormSet
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.http import HttpRequest
+from django.utils.text import get_text_list
 
 from django_avp.admin.base import PolicyOptions
+from django_avp.admin.deletion import Deletion
 
 __all__ = ["DecidedRows"]
 
@@ -52,3 +55,19 @@ class DecidedRows(BaseModelFormSet):  # type: ignore[type-arg]
         deletion = form.fields.get(DELETION_FIELD_NAME)
         if deletion is not None and not self.options.permits(self.request, "delete", form.instance):
             deletion.disabled = True
+
+    def clean(self) -> None:
+        """Refuse to delete rows with which others would vanish that may not be deleted.
+
+        Raises:
+            ValidationError: it names the kinds of these, and what protects the rows.
+        """
+        chosen = [form for form in self.initial_forms if form.cleaned_data.get(DELETION_FIELD_NAME)]
+        doomed = [form.instance for form in chosen if not form.instance._state.adding]
+        deletion = Deletion(self.options, self.request, doomed)
+        if refused := deletion.refused(but=doomed):
+            names = get_text_list(sorted(map(str, refused)))
+            raise ValidationError(f"You may not delete what would be deleted with these rows: {names}.")
+        if protecting := deletion.protecting():
+            raise ValidationError(f"These rows cannot be deleted, because others need them: {', '.join(protecting)}.")
+        super().clean()  # where Django would name all that protects a row

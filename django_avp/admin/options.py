@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.options import TO_FIELD_VAR, IncorrectLookupParameters, ModelAdmin
 from django.contrib.admin.sites import AdminSite
-from django.contrib.admin.utils import get_fields_from_path, unquote
+from django.contrib.admin.utils import unquote
 from django.db.models import Model, QuerySet
 from django.forms import BaseModelFormSet
 from django.http import HttpRequest
@@ -19,9 +19,10 @@ from django.http.response import HttpResponse
 
 from django_avp.admin.base import OF_MODELS, PolicyOptions, is_permitted
 from django_avp.admin.deletion import Deletion
-from django_avp.admin.filters import PermittedRelatedFieldListFilter
+from django_avp.admin.filters import permitted_filter
 from django_avp.admin.formsets import DecidedRows
 from django_avp.admin.inlines import PolicyInlineModelAdmin
+from django_avp.admin.log import without_rows
 from django_avp.admin.pages import page_of
 from django_avp.gates import authorization_of, is_identified
 
@@ -36,6 +37,20 @@ class PolicyModelAdmin(PolicyOptions, ModelAdmin):  # type: ignore[type-arg]
     Lists hold the rows that may be viewed. Without an object, Django asks whether there may be any that permits a
     change: that is told from the policies. What a page asks about its objects is decided in one round.
     """
+
+    def __init__(self, model: Any, admin_site: AdminSite) -> None:
+        super().__init__(model, admin_site)
+        if type(self).get_search_results is not ModelAdmin.get_search_results:
+            # Wrapped as get_queryset is: it may add rows to those that it was given.
+            vars(self)["get_search_results"] = self._permitted_search(self.get_search_results)
+
+    def _permitted_search(self, search: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(search)
+        def get_permitted(request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+            found, may_have_duplicates = search(request, queryset, search_term)
+            return self.permitted(request, "view", found), may_have_duplicates
+
+        return get_permitted
 
     # What Django asks
 
@@ -72,12 +87,8 @@ class PolicyModelAdmin(PolicyOptions, ModelAdmin):  # type: ignore[type-arg]
     # What lists offer
 
     def get_list_filter(self, request: HttpRequest) -> Any:
-        """The filters of the list; of those by a relation, each offers the rows that may be viewed."""
-        return [self._filter(item) for item in super().get_list_filter(request)]
-
-    def _filter(self, item: Any) -> Any:
-        is_relation = isinstance(item, str) and get_fields_from_path(self.model, item)[-1].remote_field
-        return (item, PermittedRelatedFieldListFilter) if is_relation else item
+        """The filters of the list; those of Django by a related row offer what may be viewed."""
+        return [permitted_filter(self.model, item) for item in super().get_list_filter(request)]
 
     # Pages, whose questions are collected before the first is answered
 
@@ -101,7 +112,12 @@ class PolicyModelAdmin(PolicyOptions, ModelAdmin):  # type: ignore[type-arg]
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """What was done to an object in the admin."""
         self.collect_page(request, "history_view", object_id)
-        return super().history_view(request, object_id, extra_context)
+        response = super().history_view(request, object_id, extra_context)
+        shown: Any = getattr(response, "context_data", {})
+        for entry in shown.get("action_list", ()):
+            if entry.user_id != request.user.pk:
+                entry.change_message = without_rows(entry.change_message)
+        return response
 
     def collect_page(self, request: HttpRequest, view_name: str, object_id: str | None = None) -> None:
         """Have all that a page asks decided in the next round; once per request, and for the identified only.
@@ -158,7 +174,7 @@ class PolicyModelAdmin(PolicyOptions, ModelAdmin):  # type: ignore[type-arg]
         if view_name == "change_view":
             self._collect_inlines(request, obj)
         elif view_name == "delete_view":
-            page.kept["deletion", self.page_key, obj.pk] = Deletion([obj], request, self.admin_site)
+            page.kept["deletion", self.page_key, obj.pk] = Deletion(self, request, [obj])
 
     def _collect_inlines(self, request: HttpRequest, obj: Model | None) -> None:
         for inline_class in self.get_inlines(request, obj):
@@ -184,7 +200,7 @@ class PolicyModelAdmin(PolicyOptions, ModelAdmin):  # type: ignore[type-arg]
         """What would be deleted with objects, and what of it may not be: decided in one round."""
         objects = list(objs)
         key = ("deletion", self.page_key, *(obj.pk for obj in objects))
-        deletion = page_of(request).take(key, lambda: Deletion(objects, request, self.admin_site))
+        deletion = page_of(request).take(key, lambda: Deletion(self, request, objects))
         return deletion.result()
 
     # Rows that are edited in the list

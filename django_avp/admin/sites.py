@@ -21,6 +21,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
 from django_avp.admin.base import is_permitted
+from django_avp.admin.log import ViewableEntries
 from django_avp.admin.options import PolicyModelAdmin, collect_models
 from django_avp.gates import Gate, authorization_of, declare, place_of
 
@@ -96,6 +97,13 @@ class PolicyAdminSite(AdminSite):
 
     declare(login, "not_required")
 
+    def get_log_entries(self, request: HttpRequest) -> Any:
+        """The entries of the log, without those of rows that may not be viewed."""
+        return ViewableEntries.of(super().get_log_entries(request), self, request)
+
+    def _policy_admins(self) -> list[PolicyModelAdmin]:
+        return [one for one in self._registry.values() if isinstance(one, PolicyModelAdmin)]
+
     def _require(self, action: str, view: Any, request: HttpRequest, kwargs: dict[str, Any]) -> None:
         gate, authorization = Gate(action), authorization_of(request)
         gate.admit(authorization)
@@ -115,13 +123,18 @@ class PolicyAdminSite(AdminSite):
             content_type = (
                 ContentType.objects.filter(pk=content_type_id).first() if content_type_id.isdecimal() else None
             )
-            model = content_type.model_class() if content_type else None
-            options = self._registry.get(model) if model else None
-            if isinstance(options, PolicyModelAdmin) and options.get_object(request, object_id) is None:
+            model: Any = content_type.model_class() if content_type else None
+            # A proxy, and a child with a table of its own, are the same row.
+            asked = [one for one in self._policy_admins() if model and issubclass(model, _table_of(one))]
+            if asked and not any(one.get_object(request, object_id) for one in asked):
                 raise Http404
             return view(request, content_type_id, object_id)
 
         return of_visible
+
+
+def _table_of(options: PolicyModelAdmin) -> Any:
+    return options.opts.concrete_model
 
 
 def _views(urls: Iterable[URLPattern | URLResolver]) -> Iterator[Any]:
