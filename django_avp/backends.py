@@ -80,7 +80,8 @@ class VerifiedPermissionsBackend(BaseBackend):
             for permission in mapped_permissions(app_label)
             if (action := self._action(authorization, permission, obj)) is not None
         }
-        authorization.collect(actions.values(), obj)
+        if actions:  # else it may be anything
+            authorization.collect(actions.values(), obj)
         return actions
 
     def _action(self, authorization: Authorization, perm: str, obj: Any) -> EntityUid | None:

@@ -924,6 +924,9 @@ def test_filters_by_a_value_of_a_related_row_offer_what_may_be_viewed(ann, make_
         def lookups(self, request, model_admin):
             return [("1", "all of it")]
 
+        def queryset(self, request, queryset):
+            return queryset
+
     monkeypatch.setattr(
         admin_urls.PhotoAdmin,
         "list_filter",

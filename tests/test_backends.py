@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth import get_user_model
+from django.contrib.auth.context_processors import PermWrapper
 from django.contrib.auth.models import AnonymousUser, Permission
 from django.core.exceptions import PermissionDenied
+from django.template import Context, Template
 
 from django_avp.backends import VerifiedPermissionsBackend
 from django_avp.cedar import EntityUid
@@ -153,6 +156,80 @@ def test_all_permissions_never_raise(authorize, photo):
     assert authorize("mona", "moderators", "suspended").user.get_all_permissions() == set()
     with runtime.use_engine(BrokenEngine()):
         assert authorize("ann").user.get_all_permissions(photo) == set()
+
+
+@pytest.mark.parametrize("thing", ["text", 5, Photo(), object()])
+def test_things_that_are_no_rows_have_no_permissions(authorize, thing):
+    """Whatever Django is handed: no error, and none on the application in its place."""
+    ann = authorize("mona", "moderators").user
+
+    assert ann.get_all_permissions(thing) == async_to_sync(ann.aget_all_permissions)(thing) == set()
+    assert not ann.has_perm("testapp.delete_photo", thing)
+
+
+def test_policies_do_not_tell_users_from_groups(authorize, photo):
+    """Where a permission is from is the tables' to say; whom the policies permit it is not known without a token."""
+    ann = authorize("ann").user
+    grant(ann, "add_photo")
+    backend = "django_avp.backends.VerifiedPermissionsBackend"
+
+    assert ann.get_user_permissions() == async_to_sync(ann.aget_user_permissions)() == {"testapp.add_photo"}
+    assert ann.get_user_permissions(photo) == ann.get_group_permissions(photo) == set()
+    assert ann.get_group_permissions() == async_to_sync(ann.aget_group_permissions)() == set()
+    assert not get_user_model().objects.with_perm("testapp.change_photo", backend=backend, obj=photo)
+
+
+def test_several_permissions_are_each_decided(authorize, photo, engine):
+    """All of them are needed; together in one round if they were collected, each in its own if not."""
+    ann = authorize("ann").user
+    both = ["testapp.change_photo", "testapp.delete_photo"]
+
+    assert ann.has_perms(both, photo)
+    assert async_to_sync(ann.ahas_perms)(both, photo)
+    assert len(engine.batches) == 2
+    assert not ann.has_perms([*both, "testapp.add_photo"], photo)
+    bob = authorize("bob").user
+    bob.avp.collect(["EditPhoto", "DeletePhoto"], photo)
+    assert not bob.has_perms(both, photo)
+    assert not async_to_sync(bob.ahas_perms)(both, photo)
+    assert len(engine.batches) == 3
+
+
+def test_perms_in_templates_are_the_policies_answers(authorize):
+    """``{{ perms }}`` asks without an object, so of the application; all of a module in one round."""
+    mona, ann = authorize("mona", "moderators").user, authorize("ann").user
+    text = "{% if perms.testapp %}{{ perms.testapp.delete_photo }} {{ perms.testapp.change_photo }}{% endif %}"
+    template = Template(text + "{% if 'auth.view_user' in perms %} users{% endif %}")
+
+    assert template.render(Context({"perms": PermWrapper(mona)})) == "True False users"
+    assert template.render(Context({"perms": PermWrapper(ann)})) == ""
+    assert len(mona.avp.rounds) == 1
+
+
+def test_stateless_users_answer_as_rows_do(authorize, photo, settings):
+    """``AVP_USER_MODE = "token"``: every method that a user has, sync and async."""
+    settings.AVP_USER_MODE = "token"
+    mona = authorize("mona", "moderators").user
+
+    assert mona.get_all_permissions() == {"testapp.delete_photo", "auth.view_user"}
+    assert async_to_sync(mona.aget_all_permissions)() == {"testapp.delete_photo", "auth.view_user"}
+    assert mona.get_user_permissions() == mona.get_group_permissions() == set()
+    assert mona.has_module_perms("auth")
+    assert async_to_sync(mona.ahas_module_perms)("auth")
+    assert mona.has_perms(["testapp.delete_photo", "auth.view_user"])
+    assert async_to_sync(mona.ahas_perms)(["testapp.delete_photo", "auth.view_user"])
+    assert not mona.has_perm("testapp.change_photo", photo)
+    assert not async_to_sync(mona.ahas_perm)("testapp.change_photo", photo)
+
+
+def test_the_deactivated_have_no_permissions(authorize, photo):
+    """None of the policies' either, and no error (rule B6)."""
+    ann = authorize("ann").user
+    ann.is_active = False
+
+    assert ann.get_all_permissions(photo) == async_to_sync(ann.aget_all_permissions)(photo) == set()
+    assert not ann.has_perm("testapp.change_photo", photo)
+    assert not ann.has_module_perms("testapp")
 
 
 def test_a_module_is_seen_with_any_of_its_permissions(authorize):
