@@ -1023,8 +1023,12 @@ def test_a_list_saves_no_row_that_it_does_not_show(ann, make_album):
     mine, hidden = make_album("mine", "ann"), make_album("secret", "bob")
 
     for forged in (edited(mine, hidden), edited(mine, hidden, **{"form-INITIAL_FORMS": 1, "form-1-id": ""})):
-        assert ann.post(ALBUMS, forged).status_code in (200, 400)
-    assert sorted(album.title for album in Album.objects.all()) == ["mine", "secret"]
+        # Since Django 6.1 such rows are skipped, and the others are saved.
+        assert ann.post(ALBUMS, forged).status_code in (302, 403)
+    assert set(Album.objects.values_list("pk", "title")) in (
+        {(mine.pk, "mine"), (hidden.pk, "secret")},
+        {(mine.pk, "new mine"), (hidden.pk, "secret")},
+    )
 
 
 def test_an_inline_saves_no_row_that_it_does_not_show(ann, make_album, make_photo):
@@ -1113,3 +1117,20 @@ def test_under_asgi_the_admin_is_the_same(make_async_client, user, make_photo):
     assert [len(page.asgi_request.avp.rounds) for page in pages] == [1] * 3
     assert deleted.status_code == 302
     assert [photo.title for photo in Photo.objects.all()] == ["hidden"]
+
+
+@pytest.mark.parametrize("page", ["change", "delete", "history"])
+def test_pages_cost_the_same_whatever_hangs_on_an_object(ann, make_album, make_photo, page):
+    """One round, and as many queries for ten rows of an inline or of a cascade as for two."""
+    album = make_album("trip", "ann")
+    found = []
+    for count in (2, 8):
+        for n in range(count):
+            make_photo(f"{n}", "ann", album=album)
+        ann.get(f"{ALBUMS}{album.pk}/{page}/")
+        with CaptureQueriesContext(connection) as captured:
+            response = ann.get(f"{ALBUMS}{album.pk}/{page}/")
+        found.append((len(captured), len(rounds(response)), response.status_code))
+
+    assert found[0] == found[1]
+    assert found[0][1:] == (1, 200)

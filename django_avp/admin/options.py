@@ -12,6 +12,7 @@ from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.options import TO_FIELD_VAR, IncorrectLookupParameters, ModelAdmin
 from django.contrib.admin.sites import AdminSite
 from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.forms import BaseModelFormSet
 from django.http import HttpRequest
@@ -210,6 +211,13 @@ class PolicyModelAdmin(PolicyOptions, ModelAdmin):  # type: ignore[type-arg]
         base = kwargs.pop("formset", BaseModelFormSet)
         formset = DecidedRows.subclass(base, self, request)
         return super().get_changelist_formset(request, formset=formset, **kwargs)
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        """The object of a form; a form for changing that has none would add one, which is another permission."""
+        if change and form.instance._state.adding:
+            # Not every release of Django refuses what a forged key makes of a list's form.
+            raise PermissionDenied
+        return super().save_form(request, form, change)
 
     # Actions on rows
 
