@@ -11,6 +11,8 @@ from django_avp.authorization import Authorization
 from django_avp.identity import Identity
 from django_avp.runtime import runtime
 from django_avp.testing.tokens import TokenMint
+from tests.following import Reader
+from tests.processes import ROOT
 from tests.site_engines import CountingEngine
 from tests.testapp.models import Photo
 
@@ -33,6 +35,14 @@ def site(settings, mint):
     runtime.reset()
     yield settings
     runtime.reset()
+
+
+@pytest.fixture(scope="session")
+def started(tmp_path_factory):
+    """A reader who has followed the start of the documentation; other pages go on in copies of the folder."""
+    with Reader(tmp_path_factory.mktemp("start")) as reader:
+        reader.follow(ROOT / "docs" / "start.md")
+    return reader
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ PATIENCE = 60
 
 
 @contextmanager
-def serving(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[str]:
+def serving(
+    command: Sequence[str], environment: Mapping[str, str], log: Path, directory: Path = ROOT
+) -> Iterator[str]:
     """Run a server until the block is left, and give its address.
 
     ``{port}`` is a free one, in the command and in the environment's ``EXAMPLE_URL``.
@@ -25,7 +27,7 @@ def serving(command: Sequence[str], environment: Mapping[str, str], log: Path) -
         environment = {**environment, "EXAMPLE_URL": environment["EXAMPLE_URL"].format(port=port)}
     with (
         log.open("wb") as output,
-        subprocess.Popen(parts, cwd=ROOT, env=environment, stdout=output, stderr=output) as process,  # noqa: S603
+        subprocess.Popen(parts, cwd=directory, env=environment, stdout=output, stderr=output) as process,  # noqa: S603
     ):
         try:
             _wait_for(port, process, log)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import ast
 import importlib
 import json
-import os
 import pkgutil
 import re
-import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import cedarpy
@@ -31,6 +28,7 @@ from example_project.photos.demo import ALBUMS
 from example_project.signin.personas import PERSONAS
 from tests.example.conftest import Demo
 from tests.log_events import log_events
+from tests.following import Reader, blocks, section
 from tests.testapp.models import Photo
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,34 +63,6 @@ DERIVED = {
 }
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block, and the line before it."""
-
-    page: Path
-    line: int
-    language: str
-    text: str
-    intro: str
-
-
-def blocks(page, *languages):
-    """The fenced blocks of a page, of some languages or of all."""
-    found, fence, intro = [], None, ""
-    for number, line in enumerate(page.read_text().splitlines(), 1):
-        if fence is not None:
-            if line == "```":
-                found.append(Block(page, fence[0], fence[1], "\n".join(fence[2]) + "\n", intro))
-                fence = None
-            else:
-                fence[2].append(line)
-        elif line.startswith("```"):
-            fence = (number + 1, line[3:], [])
-        elif line.strip():
-            intro = line
-    return [block for block in found if not languages or block.language in languages]
 
 
 def outside_of_blocks(page):
@@ -413,165 +383,56 @@ def test_the_example_has_the_numbers_of_the_readme():
     assert "one of seven people" in text
 
 
-# The five-minute start
-
-
-def section(page, heading):
-    """The text of one section."""
-    return page.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-
-
-class Start:
-    """A project, typed as a section of a page says, and what its commands print."""
-
-    def __init__(self, directory, page, heading):
-        self.directory = directory
-        self.outputs = []
-        """Pairs of what the page shows and what was printed."""
-        self.requests = []
-        self._token = ""
-        text = section(page, heading)
-        for block in blocks(page):
-            if block.text in text:
-                self._follow(block)
-        responses = self.python("-c", CLIENT, input=json.dumps([request for request, _, _ in self.requests]))
-        for (_, pattern, shown), printed in zip(self.requests, json.loads(responses), strict=True):
-            lines = [line for line in printed.splitlines() if pattern in line]
-            self.outputs.append((shown, "\n".join(lines)))
-
-    def _follow(self, block):
-        name = re.match(r"(At the end of )?`([\w./-]+)`.*:$", block.intro)
-        if block.language == "console":
-            for command, shown in _commands(block.text):
-                self._run(command, shown)
-        elif name:
-            path = self.directory / name[2]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a" if name[1] else "w") as file:
-                file.write(block.text)
-
-    def _run(self, command, shown):
-        if command.startswith(("python -m venv", "pip install")) or command.endswith("runserver"):
-            return
-        if command.startswith("TOKEN=$("):
-            self._token = self.shell(command.removeprefix("TOKEN=$(").removesuffix(")")).strip()
-        elif command.startswith("curl"):
-            curl, _, pattern = command.partition(" | grep ")
-            self.requests.append((_request(curl.replace("$TOKEN", self._token)), pattern, shown))
-        else:
-            self.outputs.append((shown, self.shell(command).rstrip("\n")))
-
-    def shell(self, command):
-        """Run a command line in the project, with this Python first in the path."""
-        return self._subprocess(["sh", "-c", command])
-
-    def python(self, *arguments, input=None):
-        """Run this Python in the project."""
-        return self._subprocess([sys.executable, *arguments], input=input)
-
-    def _subprocess(self, command, input=None):
-        environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-        environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
-        process = subprocess.run(  # noqa: S603 - the commands are the documentation's
-            command, cwd=self.directory, env=environment, input=input, capture_output=True, text=True, check=False
-        )
-        assert process.returncode == 0, (command, process.stdout, process.stderr)
-        return process.stdout
-
-
-CLIENT = """
-import json, os, sys
-os.environ["DJANGO_SETTINGS_MODULE"] = "mysite.settings"
-import django
-django.setup()
-from django.test import Client
-client, printed = Client(SERVER_NAME="127.0.0.1"), []
-for request in json.load(sys.stdin):
-    given = {"headers": request["headers"]}
-    if request["method"] == "patch":
-        given |= {"content_type": "application/json"}
-    response = getattr(client, request["method"])(request["path"], request["data"], **given)
-    head = "".join(f"{name}: {value}\\n" for name, value in response.headers.items())
-    printed.append(head if request["method"] == "head" else response.content.decode())
-print(json.dumps(printed))
-"""
-
-
-def _commands(text):
-    """The commands of a console block, each with the lines that are shown below it."""
-    found = re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
-    return [(command, shown.rstrip("\n")) for command, shown in found]
-
-
-def _request(curl):
-    """What a curl command sends."""
-    _, options, *words = shlex.split(curl)
-    request = {"method": "head" if "I" in options else "get", "headers": {}, "data": {}}
-    while len(words) > 1:
-        option, value, *words = words
-        if option == "-H":
-            name, _, text = value.partition(": ")
-            request["headers"][name] = text
-        elif option == "-X":
-            request["method"] = value.lower()
-        else:
-            assert option == "-d"
-            request["data"] = dict([value.split("=", 1)])
-            request["method"] = request["method"].replace("get", "post")
-    return request | {"path": words[0].partition(":8000")[2]}
+# Pages that are typed
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    """The project, made once."""
-    return Start(tmp_path_factory.mktemp("start"), README, "Five-minute start")
+def start(started, tmp_path_factory):
+    """A folder as the start leaves it, in which other pages go on."""
+
+    def go_on(page, heading=None):
+        directory = tmp_path_factory.mktemp("project")
+        shutil.copytree(started.directory, directory, dirs_exist_ok=True)
+        with Reader(directory) as reader:
+            return reader.follow(DOCS / page, heading)
+
+    return go_on
 
 
-def assert_printed(project):
-    for shown, printed in project.outputs:
-        assert re.sub(r"dur=\d+\.\d", "dur=…", printed) == re.sub(r"dur=\d+\.\d", "dur=…", shown)
+def assert_as_shown(outputs):
+    assert [output for output in outputs if not output.is_as_shown] == []
 
 
-def test_the_start_prints_what_the_readme_shows(start):
-    """Each command of the five-minute start runs, and prints what stands below it."""
-    assert len(start.requests) == 5
-    assert_printed(start)
+def test_the_start_prints_what_its_page_shows(started):
+    """Who follows the start in an empty folder has gates, buttons, lists and an API, and sees what the page shows."""
+    assert len([output for output in started.outputs if output.command.startswith("curl")]) == 14
+    assert_as_shown(started.outputs)
 
 
-def test_the_api_prints_what_its_page_shows(start, tmp_path):
-    """The API goes on where the start ends, and each of its commands prints what stands below it."""
-    shutil.copytree(start.directory, tmp_path / "api")
-    api = Start(tmp_path / "api", DOCS / "drf.md", "Five minutes to an API")
-    assert len(api.requests) == 6
-    assert_printed(api)
+def test_a_script_outside_of_requests_prints_what_the_lists_page_shows(start):
+    """Its list has the rows that the page says."""
+    outputs = start("lists.md", "Outside of a request")
+    assert len(outputs) == 1
+    assert_as_shown(outputs)
 
 
-def test_the_lists_are_what_their_page_shows(start, tmp_path):
-    """The page of lists goes on where the start ends, and each of its commands prints what stands below it."""
-    shutil.copytree(start.directory, tmp_path / "lists")
-    lists = Start(tmp_path / "lists", DOCS / "lists.md", "Five minutes to a filtered gallery")
-    assert len(lists.requests) == 3
-    assert len(lists.outputs) == 4
-    assert_printed(lists)
-
-
-def test_the_first_screen_is_a_part_of_the_start():
-    """What the README promises first is code, and a result, of the project that it builds later."""
-    readme = README.read_text()
-    later = section(README, "Five-minute start")
-    first = readme.partition("\n## ")[0]
+def test_the_readme_shows_a_part_of_the_start():
+    """What the README shows first, and what it says that a project needs, is of the project that the start builds."""
+    start = (DOCS / "start.md").read_text()
+    first = README.read_text().partition("\n## ")[0] + section(README, "Five-minute start")
     shown = [block for block in blocks(README) if block.text in first]
-    assert len(shown) >= 5
+    assert len(shown) >= 9
     for block in shown:
-        assert block.text in later.replace("<ul>{%", "\n<ul>{%") or block.language == "python", block
-        assert all(line in later for line in block.text.splitlines()), block
+        assert all(line in start for line in block.text.splitlines()), block
 
 
-def test_the_tests_of_the_testing_page_pass(start):
+def test_the_tests_of_the_testing_page_pass(started, tmp_path):
     """The page's own tests run in the project of the start."""
+    shutil.copytree(started.directory, tmp_path, dirs_exist_ok=True)
     block = next(block for block in blocks(DOCS / "testing.md", "python") if "photos/tests.py" in block.intro)
-    (start.directory / "photos" / "tests.py").write_text(block.text)
-    start.python("manage.py", "test", "--verbosity", "0")
+    (tmp_path / "photos" / "tests.py").write_text(block.text)
+    with Reader(tmp_path) as reader:
+        reader.run("python manage.py test --verbosity 0")
 
 
 def test_the_formatter_of_the_troubleshooting_page_shows_fields(caplog, authorize):

@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 
-from tests.test_docs import DOCS, README, Start, blocks
+from tests.following import Reader, blocks
+from tests.processes import ROOT
 
-PAGE = DOCS / "testing.md"
+PAGE = ROOT / "docs" / "testing.md"
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """The project of the five-minute start with the files of the page; the service's tests need time for retries."""
-    start = Start(tmp_path_factory.mktemp("start"), README, "Five-minute start")
+@pytest.fixture
+def project(started, tmp_path):
+    """The project of the start with the files of the page; the service's tests need time for retries."""
+    shutil.copytree(started.directory, tmp_path, dirs_exist_ok=True)
     for block in blocks(PAGE, "python", "text", "yaml"):
         name = re.search(r"`([\w./]+)`:$", block.intro)
         if name:
-            (start.directory / name[1]).write_text(block.text)
-    return start
+            (tmp_path / name[1]).write_text(block.text)
+    return tmp_path
 
 
 def test_the_tests_of_the_page_pass_and_cover_the_policies(project):
     """Its pytest tests, its YAML and the policy coverage that it shows are those of a real run."""
-    printed = project.python(
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:randomly",
-        "--avp-cov-fail-under=100",
-        "--avp-cov-report=term",
-        "--avp-cov-report=json:coverage.json",
-    )
+    options = "--avp-cov-fail-under=100 --avp-cov-report=term --avp-cov-report=json:coverage.json"
+    with Reader(project) as reader:
+        printed = reader.run(f"python -m pytest -q -p no:randomly {options}")
 
     shown = next(block.text for block in blocks(PAGE, "text") if block.text.startswith("Policy "))
     assert shown in printed
     assert "23 passed" in printed
-    assert json.loads((project.directory / "coverage.json").read_text())["percent"] == 100
+    assert json.loads((project / "coverage.json").read_text())["percent"] == 100
