@@ -34,7 +34,11 @@ from tests.testapp.models import Photo
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-PAGES = [README, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [
+    README,
+    *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md", "example_project/README.md")),
+    *sorted(DOCS.glob("*.md")),
+]
 SOURCE = "\n".join(path.read_text() for path in sorted(Path(django_avp.__file__).parent.rglob("*.py")))
 
 LANGUAGES = {
@@ -62,7 +66,7 @@ DERIVED = {
     "AVP_SIGN_IN_CLIENT_ID",
 }
 
-pages = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
 def outside_of_blocks(page):
@@ -413,6 +417,20 @@ def test_a_script_outside_of_requests_prints_what_the_lists_page_shows(start):
     """Its list has the rows that the page says."""
     outputs = start("lists.md", "Outside of a request")
     assert len(outputs) == 1
+    assert_as_shown(outputs)
+
+
+def test_async_views_print_what_their_page_shows(start):
+    """A coroutine function has a gate and a list, collects its checks, and has its template planned."""
+    outputs = start("async.md")
+    assert len(outputs) == 4
+    assert_as_shown(outputs)
+
+
+def test_migrating_keeps_what_was_granted(start):
+    """What guardian and Django's groups have granted is still granted by links, an attribute and policies."""
+    outputs = start("migrating.md")
+    assert len([output for output in outputs if output.printed == "ann loses []\nbob loses []"]) == 2
     assert_as_shown(outputs)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, execute_from_command_line
+from django.core.management.base import SystemCheckError
 from django.urls import path
 
 from django_avp import entities
@@ -60,6 +61,17 @@ def test_what_is_out_of_date_is_shown_and_written(policies, capsys):
     assert "    likes: Long,\n" in schema.read_text()
     assert Schema.parse(schema.read_text()).entity_types == Schema.parse(right).entity_types
     assert "nothing is changed" in run(capsys)
+
+
+def test_system_checks_do_not_stop_what_mends_them(policies, capsys):
+    """They fail where the schema lacks what an entity sends, and the command writes just that."""
+    schema = policies / "schema.cedarschema"
+    schema.write_text(schema.read_text().replace('    "likes": Long,\n', ""))
+
+    with pytest.raises(SystemCheckError, match="'likes'"):
+        call_command("check")
+    execute_from_command_line(["manage.py", "avp_schema"])
+    assert "    likes: Long,\n" in schema.read_text()
 
 
 def test_a_schema_is_made_from_nothing(policies, capsys, tmp_path):

@@ -28,6 +28,8 @@ class Command(BaseCommand):
         "classes and AVP_PERMISSION_ACTIONS name. What only people know stays: comments, annotations, further types "
         "and actions, groups of actions, contexts, and what an action applies to."
     )
+    # They would refuse to start where the schema is out of date, which is what this command mends.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where the schema goes."""
