@@ -24,6 +24,7 @@ from django_avp.cedar import EntityUid
 from django_avp.conf import Settings, conf
 from django_avp.exceptions import PolicyError, UntranslatablePolicyError
 from django_avp.policies import load
+from django_avp.testing.endpoint import Endpoint
 from example_project.photos.demo import ALBUMS
 from example_project.signin.personas import PERSONAS
 from tests.example.conftest import Demo
@@ -394,10 +395,10 @@ def test_the_example_has_the_numbers_of_the_readme():
 def start(started, tmp_path_factory):
     """A folder as the start leaves it, in which other pages go on."""
 
-    def go_on(page, heading=None):
+    def go_on(page, heading=None, variables=None):
         directory = tmp_path_factory.mktemp("project")
         shutil.copytree(started.directory, directory, dirs_exist_ok=True)
-        with Reader(directory) as reader:
+        with Reader(directory, variables=variables) as reader:
             return reader.follow(DOCS / page, heading)
 
     return go_on
@@ -417,6 +418,16 @@ def test_a_script_outside_of_requests_prints_what_the_lists_page_shows(start):
     """Its list has the rows that the page says."""
     outputs = start("lists.md", "Outside of a request")
     assert len(outputs) == 1
+    assert_as_shown(outputs)
+
+
+def test_a_policy_store_is_made_as_its_page_says(start):
+    """The commands put a store, its identity source, schema and policies in place, at a local endpoint."""
+    with Endpoint([]) as endpoint:
+        variables = {"AWS_ENDPOINT_URL": endpoint.url, "AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "eu-west-1"}
+        keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+        outputs = start("aws.md", "The policy store", variables | keys)
+    assert len(outputs) == 3
     assert_as_shown(outputs)
 
 
