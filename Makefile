@@ -27,13 +27,15 @@ PYTHONS := 3.11 3.12 3.13
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 DEV := .venv/dev-$(VERSION)
 DEMO := .venv/demo-$(VERSION)
+DOCS := .venv/docs-$(VERSION)
+SCREENSHOTS := .venv/screenshots-$(VERSION)
 PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 
 # Settings of another project in the caller's shell would be taken for ours, and the engine is for the site alone.
 unexport DJANGO_SETTINGS_MODULE AVP_ENGINE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-avp test policies lint format matrix databases fuzz javascript bench suite clean
+.PHONY: help demo demo-avp test policies lint format matrix databases fuzz javascript bench docs screenshots suite clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -115,6 +117,13 @@ bench: $(DEV)/installed ## Measure, side by side in one run (QUICK=1 only proves
 	$(DEV)/bin/python -m benchmarks.planning $(if $(QUICK),--quick)
 	$(DEV)/bin/python -m benchmarks.engines $(if $(QUICK),--quick)
 	$(DEV)/bin/python -m benchmarks.lists $(if $(QUICK),--quick)
+
+docs: $(DOCS)/installed ## Build the documentation into build/docs/; a link that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --config-file docs/tools/mkdocs.yml
+	@echo "The documentation: build/docs/index.html"
+
+screenshots: $(SCREENSHOTS)/installed ## Make the pictures of the documentation anew, from the running example
+	PYTHONPATH=. $(SCREENSHOTS)/bin/python docs/tools/screenshots.py
 
 suite: $(DEV)/installed
 	@$(DEV)/bin/python -c 'import django, platform; print("Python", platform.python_version(), "with Django", django.__version__)'

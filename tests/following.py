@@ -84,7 +84,9 @@ class Reader:
         variables: further variables of the environment.
     """
 
-    def __init__(self, directory: Path, package: Path | None = None, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, package: Path | None = None, variables: Mapping[str, str] | None = None
+    ) -> None:
         self.directory = directory
         self.outputs: list[Output] = []
         self._package = package
@@ -93,7 +95,9 @@ class Reader:
         self._address = ""
         self._files = Path(self._closing.enter_context(TemporaryDirectory()))
         curl = self._files / "curl"
-        curl.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(ROOT / "tests/curl.py"))} "$@"\n')
+        curl.write_text(
+            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(ROOT / "tests/curl.py"))} "$@"\n'
+        )
         curl.chmod(0o755)
         self._environment = _environment(self._files, is_last=package is not None) | dict(variables or {})
         self._shell = subprocess.Popen(  # noqa: S603 - a shell is what a reader types into
@@ -136,7 +140,9 @@ class Reader:
             self._stop_serving()
 
     def _type(self, command: str, shown: str) -> None:
-        if command.endswith("manage.py runserver") or (self._package is None and re.match("pip|python -m venv", command)):
+        if command.endswith("manage.py runserver") or (
+            self._package is None and re.match("pip|python -m venv", command)
+        ):
             return
         if command.startswith("pip install") and self._package:
             command = command.replace("django-avp", str(self._package))

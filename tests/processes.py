@@ -14,9 +14,7 @@ PATIENCE = 60
 
 
 @contextmanager
-def serving(
-    command: Sequence[str], environment: Mapping[str, str], log: Path, directory: Path = ROOT
-) -> Iterator[str]:
+def serving(command: Sequence[str], environment: Mapping[str, str], log: Path, directory: Path = ROOT) -> Iterator[str]:
     """Run a server until the block is left, and give its address.
 
     ``{port}`` is a free one, in the command and in the environment's ``EXAMPLE_URL``.

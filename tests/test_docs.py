@@ -173,6 +173,16 @@ def test_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(file), target
 
 
+def test_pictures_are_described_and_small():
+    """Every picture is on a page, with words for who does not see it, and none keeps a reader waiting."""
+    shown = {
+        (alt, path) for page in DOCS.glob("*.md") for alt, path in re.findall(r"!\[(.*?)\]\((.+?)\)", page.read_text())
+    }
+    assert {path for _, path in shown} == {f"images/{path.name}" for path in (DOCS / "images").iterdir()}
+    assert all(len(alt) > 40 for alt, _ in shown)
+    assert all((DOCS / path).stat().st_size < 150_000 for _, path in shown)
+
+
 def test_every_page_is_on_the_map():
     """The README and the map of the documentation lead to every page."""
     for page in DOCS.glob("*.md"):

@@ -27,6 +27,7 @@ OUTSIDE = {
 """Pages that belong to the site and not to ``docs``, by their path in the repository."""
 
 LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)")
+CODE = re.compile(r"`[^`]*`")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -47,7 +48,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **kwargs: object) -> str:
-    """Let links lead to where their pages are on the site."""
+    """Let links lead to where their pages are on the site, and tables show what code hosts show."""
+    # In tables, GitHub takes the backslash out of code, and Python's Markdown needs none there.
+    markdown = re.sub(
+        r"^\|.*", lambda row: CODE.sub(lambda code: code[0].replace(r"\|", "|"), row[0]), markdown, flags=re.M
+    )
     path = next((path for path, name in OUTSIDE.items() if name == page.file.src_uri), f"docs/{page.file.src_uri}")
     return LINK.sub(lambda link: _on_site(link[1], posixpath.dirname(path)), markdown)
 
