@@ -140,16 +140,15 @@ class Reader:
             self._stop_serving()
 
     def _type(self, command: str, shown: str) -> None:
-        if command.endswith("manage.py runserver") or (
-            self._package is None and re.match("pip|python -m venv", command)
-        ):
-            return
-        if command.startswith("pip install") and self._package:
-            command = command.replace("django-avp", str(self._package))
-        if ADDRESS in command:
-            self._serve()
-        printed = self.run(command.replace(ADDRESS, self._address or ADDRESS))
-        self.outputs.append(Output(command, shown, printed.replace(self._address or ADDRESS, ADDRESS)))
+        if command.startswith(("pip install", "python -m venv")):
+            # What these print is not the page's to show.
+            if self._package:
+                self.run(command.replace("django-avp", str(self._package)))
+        elif not command.endswith("manage.py runserver"):
+            if ADDRESS in command:
+                self._serve()
+            printed = self.run(command.replace(ADDRESS, self._address or ADDRESS))
+            self.outputs.append(Output(command, shown, printed.replace(self._address or ADDRESS, ADDRESS)))
 
     def run(self, command: str) -> str:
         """Type a command, and give what it printed."""
@@ -160,16 +159,16 @@ class Reader:
         lines: list[str] = []
         patience = Timer(2 * PATIENCE, self._shell.kill)
         patience.start()
+        end = "It did not end."
         for line in self._shell.stdout:
             if line.startswith(MARK):
+                end = line
                 break
             lines.append(line)
-        else:
-            raise AssertionError(f"$ {command}\n{''.join(lines)}\nIt did not end.")
         patience.cancel()
         printed = "".join(lines).rstrip("\n")
-        if not line.endswith(" 0\n"):
-            raise AssertionError(f"$ {command}\n{printed}\n{line}")
+        if not end.endswith(" 0\n"):
+            raise AssertionError(f"$ {command}\n{printed}\n{end}")
         return printed
 
     def _serve(self) -> None:

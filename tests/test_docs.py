@@ -203,10 +203,9 @@ def readme_settings():
 
 def reference_settings():
     """Name, type and default of each setting in the reference, as the README's table has them."""
-    sections = re.split(r"^### ", (DOCS / "settings.md").read_text(), flags=re.MULTILINE)[1:]
     found = {}
-    for section in sections:
-        name, facts = re.match(r"(AVP_\w+)\n\nType (.+?)\.\n", section, re.DOTALL).groups()
+    for text in re.split(r"^### ", (DOCS / "settings.md").read_text(), flags=re.MULTILINE)[1:]:
+        name, facts = re.match(r"(AVP_\w+)\n\nType (.+?)\.\n", text, re.DOTALL).groups()
         kind, _, default = facts.partition(", default")
         found[name] = [f"`{name}`", kind, default.strip(": ")]
     return found
