@@ -63,6 +63,7 @@ def test_what_is_out_of_date_is_shown_and_written(policies, capsys):
     assert "nothing is changed" in run(capsys)
 
 
+@pytest.mark.django_db  # which system checks of Django 6.1 ask
 def test_system_checks_do_not_stop_what_mends_them(policies, capsys):
     """They fail where the schema lacks what an entity sends, and the command writes just that."""
     schema = policies / "schema.cedarschema"
