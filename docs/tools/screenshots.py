@@ -30,7 +30,7 @@ def sign_in(page: Page, persona: str) -> None:
     page.context.clear_cookies()
     page.goto("/sign-in/")
     page.get_by_role("button", name=persona).click()
-    page.wait_for_url(lambda url: "/sign-in" not in url)
+    page.wait_for_url("/")
 
 
 def take(page: Page) -> None:
@@ -73,6 +73,7 @@ def example(directory: Path) -> Iterator[str]:
     environment = {
         "PATH": os.environ["PATH"],
         "EXAMPLE_DATA_DIR": str(directory),
+        "EXAMPLE_URL": "http://127.0.0.1:{port}",
         # What a developer's .env may set otherwise.
         "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
         "DJANGO_DEBUG": "on",
