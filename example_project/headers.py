@@ -1,4 +1,5 @@
-"""Sends the content security policy: pages use files of this site, and scripts only in the API and the admin."""
+"""Sends the content security policy (pages use files of this site, and scripts only in the API and the admin), and has
+browsers keep no page that was for one user."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import secrets
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_cache_control
 from django.utils.deprecation import MiddlewareMixin
 
 POLICY = (
@@ -48,3 +50,15 @@ class ContentSecurityPolicyMiddleware(MiddlewareMixin):
 def _with_toolbar(policy: str, nonce: str) -> str:
     lacking = [f"{name} {sources.format(nonce)}" for name, sources in TOOLBAR.items() if name not in policy]
     return "; ".join([policy, *lacking])
+
+
+class PersonalPagesMiddleware(MiddlewareMixin):
+    """What django-avp keeps out of shared caches stays out of the browser's too.
+
+    Else its back button would show a page to whoever sits there after its user has signed out.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if "private" in response.get("Cache-Control", ""):
+            patch_cache_control(response, no_store=True)
+        return response

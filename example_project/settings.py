@@ -45,6 +45,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "example_project.headers.ContentSecurityPolicyMiddleware",
+    "example_project.headers.PersonalPagesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -106,6 +107,7 @@ STATIC_ROOT = VAR_DIR / "static"
 
 LOGIN_URL = "avp:sign_in"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "photos:gallery"
+CSRF_FAILURE_VIEW = "example_project.errors.stale_form"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
 SECURE_CONTENT_TYPE_NOSNIFF = True
