@@ -18,6 +18,8 @@ FUZZ_SEED ?= 1
 # Whether the database of a target is there.
 ANSWERS = TEST_DATABASE=$* DJANGO_SETTINGS_MODULE=tests.settings $(DEV)/bin/python -c 'import django; django.setup(); \
 	from django.db import connection as c; c.vendor == "sqlite" or c._nodb_cursor().__enter__()' >/dev/null 2>&1
+# The browser of make browser.
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 # A directory in which every test run leaves a JUnit report.
 REPORTS ?=
 
@@ -31,11 +33,12 @@ DOCS := .venv/docs-$(VERSION)
 SCREENSHOTS := .venv/screenshots-$(VERSION)
 PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 
-# Settings of another project in the caller's shell would be taken for ours, and the engine is for the site alone.
-unexport DJANGO_SETTINGS_MODULE AVP_ENGINE
+# Settings of another project in the caller's shell would be taken for ours, the engine is for the site alone, and the
+# browser for its own tests.
+unexport DJANGO_SETTINGS_MODULE AVP_ENGINE CHROMIUM
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-avp test policies lint format matrix databases fuzz javascript bench docs screenshots suite clean
+.PHONY: help demo demo-avp test policies lint format matrix databases fuzz javascript browser bench docs screenshots suite clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,6 +114,13 @@ javascript: $(DEV)/installed ## Ask the local endpoint with AWS's clients for Ja
 		$(DEV)/bin/python -m pytest $(if $(REPORTS),--junitxml=$(REPORTS)/javascript.xml) tests/testing/test_javascript.py; \
 	else \
 		echo "npm was not found here: the tests with AWS's clients for JavaScript were left out"; \
+	fi
+
+browser: $(DEV)/installed ## Use the example in Chromium, on a phone and on a desktop, if a Chromium is found here
+	@if [ -n "$(CHROMIUM)" ]; then \
+		CHROMIUM="$(CHROMIUM)" $(DEV)/bin/python -m pytest $(if $(REPORTS),--junitxml=$(REPORTS)/browser.xml) tests/browser; \
+	else \
+		echo "No Chromium was found here: the tests in a browser were left out"; \
 	fi
 
 bench: $(DEV)/installed ## Measure, side by side in one run (QUICK=1 only proves that it runs)
