@@ -21,6 +21,7 @@ __all__ = ["DIALECTS", "Dialect", "KeyTest", "Template", "TextTest", "dialect_of
 
 # Line breaks, which AVP takes in no id (rule A9); NUL is looked for apart, since SQLite ends a pattern at it.
 _BREAKS = "\n\r\u0085\u2028\u2029"
+_MOST_ID_CHARACTERS = 612  # rule A9
 _LONG = "-9223372036854775808 AND 9223372036854775807"
 # In JSON text without its escaped backslashes: NUL, or half of a pair of surrogates. Cedar holds neither.
 _UNHOLDABLE = r"\\u(0000|[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u)[dD][c-fC-F])"
@@ -136,7 +137,8 @@ class Dialect:
         like: a text matches a pattern, by character and case.
         wildcards: how ``*`` is written in a pattern, what escapes a character, and which are escaped.
         has_no_nul: a text has no NUL; empty where the database keeps none.
-        has_no_break: a text has no line break.
+        is_line: a text has neither NUL nor a line break.
+        length: how many characters a text without NUL has.
         json_type: the type of the JSON value at a path; empty for none.
         json_kinds: the names of the types, by ``str``, ``int``, ``bool``, ``list`` and ``dict``.
         json_text: the text at a path.
@@ -157,7 +159,8 @@ class Dialect:
     like: str
     wildcards: tuple[str, str, str]
     has_no_nul: str
-    has_no_break: str
+    is_line: str
+    length: str
     json_type: str
     json_kinds: dict[type, tuple[str, ...]]
     json_text: str
@@ -170,8 +173,8 @@ class Dialect:
 
     @property
     def is_id(self) -> str:
-        """A text is the id of an entity, but for its length."""
-        return " AND ".join(filter(None, ["{0} <> ''", self.has_no_nul, self.has_no_break]))
+        """A text is the id of an entity; how long a column may be is not what every database holds it to."""
+        return f"{self.length} BETWEEN 1 AND {_MOST_ID_CHARACTERS} AND {self.is_line}"
 
     def pattern(self, parts: Sequence[str | None]) -> str:
         """A pattern for :attr:`like`; ``None`` is the wildcard."""
@@ -196,7 +199,8 @@ SQLITE = Dialect(
     wildcards=("*", "[{}]", "*?["),
     has_no_nul="INSTR({0}, CHAR(0)) = 0",
     # One GLOB with all of them takes four times as long.
-    has_no_break=" AND ".join(f"{{0}} NOT LIKE '%{character}%'" for character in _BREAKS),
+    is_line=" AND ".join(["INSTR({0}, CHAR(0)) = 0", *(f"{{0}} NOT LIKE '%{character}%'" for character in _BREAKS)]),
+    length="LENGTH({0})",
     json_type="COALESCE(JSON_TYPE({0}, <path>), '')",
     json_kinds={
         str: ("text",),
@@ -241,7 +245,8 @@ POSTGRESQL = Dialect(
     like="{0} LIKE {1} ESCAPE '!'",
     wildcards=("%", "!{}", "%_!"),
     has_no_nul="",
-    has_no_break=f"{{0}} !~ '[{_BREAKS}]'",
+    is_line=f"{{0}} !~ '[{_BREAKS}]'",
+    length="CHAR_LENGTH({0})",
     json_type="COALESCE(jsonb_typeof({0} #> <path>), '')",
     json_kinds={str: ("string",), int: ("number",), bool: ("boolean",), list: ("array",), dict: ("object",)},
     json_items="jsonb_array_elements(CASE WHEN jsonb_typeof({0} #> <path>) = 'array' THEN {0} #> <path> END) item",
@@ -267,7 +272,8 @@ MARIADB = Dialect(
     like=f"{{0}} {_BINARY} LIKE {{1}} ESCAPE '!'",
     wildcards=("%", "!{}", "%_!"),
     has_no_nul="{0} NOT REGEXP '\\\\x00'",
-    has_no_break="{0} NOT REGEXP '[\\\\n\\\\r\\\\x{{85}}\\\\x{{2028}}\\\\x{{2029}}]'",
+    is_line="{0} NOT REGEXP '\\\\x00' AND {0} NOT REGEXP '[\\\\n\\\\r\\\\x{{85}}\\\\x{{2028}}\\\\x{{2029}}]'",
+    length="CHAR_LENGTH({0})",
     json_type="COALESCE(JSON_TYPE(JSON_EXTRACT({0}, <path>)), '')",
     json_kinds={
         str: ("STRING",),

@@ -37,7 +37,6 @@ __all__ = [
 _MOST_WHOLE_DIGITS = 14
 # SQLite keeps decimals as 64-bit fractions, which tell 15 digits apart (rule E7).
 _MOST_SQLITE_DIGITS = 15
-_MOST_ID_CHARACTERS = 612  # rule A9
 
 _KINDS: tuple[tuple[type[models.Field[Any, Any]], str], ...] = (
     (models.BooleanField, "Bool"),
@@ -209,8 +208,5 @@ def id_presence(term: Term, dialect: Dialect, *, is_optional: bool) -> Condition
     """The condition that the column has a value, and one that is the id of an entity (rule A9)."""
     if not is_text(term.field):
         return presence(term, dialect, is_optional=is_optional)
-    sql = dialect.is_id
-    if not term.field.max_length or term.field.max_length > _MOST_ID_CHARACTERS:
-        sql += f" AND {'LENGTH' if dialect.vendor == 'SQLite' else 'CHAR_LENGTH'}({{0}}) <= {_MOST_ID_CHARACTERS}"
-    is_id = where(TextTest(f"({sql})", term.text(dialect), "id"))
+    is_id = where(TextTest(f"({dialect.is_id})", term.text(dialect), "id"))
     return all_of([not_null(term.expression), is_id]) if is_optional else is_id

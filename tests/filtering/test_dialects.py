@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 
 import cedarpy
 import pytest
+from django.db import connection
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from django_avp import entities
 from django_avp.cedar import Entity, EntityUid
 from django_avp.entities.registry import Registry
 from django_avp.filtering.compiler import compiled
-from django_avp.filtering.dialects import DIALECTS, Template
+from django_avp.filtering.dialects import DIALECTS, Template, dialect_of, literal
 from django_avp.filtering.evaluation import Evaluator
 from django_avp.filtering.ground import Entities
 from django_avp.filtering.partial import residuals
@@ -20,7 +24,7 @@ from django_avp.filtering.rows import Row
 from django_avp.filtering.untranslatable import Untranslatable
 from tests.filtering.conftest import declared, parsed
 from tests.filtering.test_rules_e import CALLS
-from tests.testapp.models import Exotic, Item, Place, Wide
+from tests.testapp.models import Box, Exotic, Item, Place, Wide
 
 ANN = Entity(EntityUid("PhotoFlash::User", "ann"))
 VIEW = EntityUid("PhotoFlash::Action", "View")
@@ -73,6 +77,20 @@ EXOTIC = {"attributes": ["words", "numbers"]}
 def test_e6_each_database_is_asked_in_its_own_words(condition, model, body, vendor, sql):
     """So that it answers as Cedar does."""
     assert sql in asked(condition, definition_of(model, **body), vendor)
+
+
+# Line breaks and what is next to them, text of one to four bytes, and what patterns and escapes are made of.
+CHARACTERS = "a \t\n\x0b\x0c\r\x1c\u0084\u0085é\u2027\u2028\u2029\u2030😀%_*[]!'\\\0"
+
+
+def test_a9_databases_know_ids(db):
+    """As rule A9 has them, whatever characters stand beside each other."""
+    characters = CHARACTERS.replace("\0", "" if connection.vendor == "postgresql" else "\0")
+    texts = ["", *characters, *map("".join, product(characters, repeat=2)), "é" * 612, "é" * 613]
+    Box.objects.create()
+    is_id = dialect_of(connection).is_id
+    found = [text for text in texts if Box.objects.filter(Template(is_id, Cast(literal(text), TextField()))).exists()]
+    assert found == [text for text in texts if EntityUid("Box", text).is_valid]
 
 
 @pytest.mark.parametrize("test", ['isInRange(ip("10.0.0.1"))', "isLoopback()"])

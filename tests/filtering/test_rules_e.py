@@ -920,6 +920,25 @@ def test_a9_long_ids(lists, db):
     assert [len(row.name) for row in lists.when('resource == PhotoFlash::Wide::"x"')] == [1]
 
 
+@sqlite_only
+def test_a9_ids_that_are_longer_than_their_column(lists, item):
+    """SQLite keeps what is longer than a column is declared to be, and AVP takes no id of more than 612 characters."""
+    lists.definitions[Shelf] = type("Entity", (lists.definitions[Shelf],), {"parents": ("room",)})
+    for length in (101, 612, 613):
+        shelf = Shelf.objects.create(room=Room.objects.create(slug="é" * length))
+        item(memo=str(length), shelf=shelf)
+    assert [row.memo for row in lists.listed(ALL)] == ["101", "612"]
+
+
+@pytest.mark.parametrize(("name", "count"), [("", 0), ("  ", 1)])
+def test_a9_nothing_is_no_id(lists, db, name, count):
+    """But blanks are one, which some databases compare like nothing."""
+    lists.definitions = {Wide: declared(attributes=["huge"], parents=[], shapes={}, id_field="name")}
+    lists.queryset = Wide.objects.order_by("pk")
+    Wide.objects.create(fine="0.1", long="0.1", name=name)
+    assert len(lists.listed(ALL)) == count
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
