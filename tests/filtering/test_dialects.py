@@ -24,7 +24,7 @@ from django_avp.filtering.rows import Row
 from django_avp.filtering.untranslatable import Untranslatable
 from tests.filtering.conftest import declared, parsed
 from tests.filtering.test_rules_e import CALLS
-from tests.testapp.models import Box, Exotic, Item, Place, Wide
+from tests.testapp.models import Box, Exotic, Item, Place, Room, Wide
 
 ANN = Entity(EntityUid("PhotoFlash::User", "ann"))
 VIEW = EntityUid("PhotoFlash::Action", "View")
@@ -77,6 +77,17 @@ EXOTIC = {"attributes": ["words", "numbers"]}
 def test_e6_each_database_is_asked_in_its_own_words(condition, model, body, vendor, sql):
     """So that it answers as Cedar does."""
     assert sql in asked(condition, definition_of(model, **body), vendor)
+
+
+@pytest.mark.parametrize("vendor", DIALECTS)
+def test_what_policies_say_is_asked_before_what_every_row_has_to_be(vendor):
+    """Whether a row is decided is asked of those that are left: databases go by the order where no index tells."""
+    policies = parsed('permit (principal, action, resource) when { resource.memo like "a*" };')
+    left = residuals(policies, ANN.uid, VIEW, "", [ANN])
+    definition = definition_of(Room, id_field="slug", attributes={"memo": "slug"})
+    found, _ = compiled(policies, left, Question(ANN, VIEW), definition, DIALECTS[vendor])
+    tests = [DIALECTS[vendor].like, f"({DIALECTS[vendor].is_id})"]
+    assert [sql for sql in templates(found) if sql in tests] == tests
 
 
 # Line breaks and what is next to them, text of one to four bytes, and what patterns and escapes are made of.
