@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
@@ -91,10 +92,16 @@ def test_rows_are_those_that_may_be_seen(asking, photos):
     assert (rows, len(queries), avp.rounds) == (expected, 1, [])
 
 
-def test_what_querysets_do_it_does(asking, photos):
-    """Counting, slicing, filtering, aggregating, joining, uniting, and writing."""
-    mine = asking().permitted("EditPhoto", photos)
-    seen = asking().permitted("ViewPhoto", photos)
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_what_querysets_do_it_does(asking, photos, is_plain):
+    """Counting, slicing, filtering, aggregating, joining, uniting, and writing, whatever it was asked of."""
+
+    def permitted(action, sub="ann"):
+        asked = asking(sub).permitted(action, Photo.objects.all() if is_plain else photos)
+        return asked.order_by("pk") if is_plain else asked
+
+    mine = permitted("EditPhoto")
+    seen = permitted("ViewPhoto")
     assert titles(mine) == [0, 3, 6, 9]
     assert (mine.count(), mine.exists(), titles(mine[1:3])) == (4, True, [3, 6])
     assert titles(mine.filter(likes__gt=3).exclude(title="photo 9")) == [6]
@@ -103,11 +110,13 @@ def test_what_querysets_do_it_does(asking, photos):
     assert list(mine.values_list("likes", flat=True)) == [0, 3, 6, 9]
     assert [row["likes"] for row in mine.values("likes")] == [0, 3, 6, 9]
     assert mine.aggregate(Sum("likes"), n=Count("pk")) == {"likes__sum": 18, "n": 4}
-    assert [photo.n for photo in mine.annotate(n=Count("tags"))] == [3, 3, 3, 3]
+    counted = mine.annotate(n=Count("tags"))
+    assert [photo.n for photo in counted] == [3, 3, 3, 3]
+    assert titles(counted.filter(n=4) | counted.filter(likes=6)) == [6]
     with CaptureQueriesContext(connection) as queries:
         assert [photo.owner.username for photo in mine.select_related("owner", "album")] == [f"{POOL}|ann"] * 4
     assert len(queries) == 1
-    others = asking("bob").permitted("EditPhoto", photos)
+    others = permitted("EditPhoto", "bob")
     assert sorted(titles(mine.order_by().union(others.order_by()))) == [0, 1, 3, 4, 6, 7, 9]
     assert titles(mine | others) == [0, 1, 3, 4, 6, 7, 9]
     assert titles(mine & seen) == [0, 3, 6, 9]
@@ -120,6 +129,30 @@ def test_what_querysets_do_it_does(asking, photos):
     assert Photo.objects.count() == 9
     with pytest.raises(TypeError, match="slice"):
         asking().permitted("EditPhoto", photos[:5])
+
+
+def test_what_is_made_of_lists_changes_none(asking, photos):
+    """Subqueries give names of their own to tables, and joins add some; the next list has its own again."""
+
+    def queries():
+        mine = asking().permitted("EditPhoto", Photo.objects.all())
+        names = str(mine.query.table_map)
+        inner = Photo.objects.filter(pk__in=mine)
+        joined = mine.filter(owner__photos__likes=3, owner__username=f"{POOL}|ann")
+        told = [str(rows.query) for rows in (mine, inner, joined, mine.order_by().union(inner.order_by()))]
+        assert [sorted(titles(rows)) for rows in (mine, inner, joined)] == [[0, 3, 6, 9]] * 3
+        return [names, *told]
+
+    assert queries() == queries() == queries()
+
+
+def test_lists_are_pickled_as_other_querysets_are(asking, photos):
+    """With their condition, for a cache."""
+    mine = asking().permitted("EditPhoto", Photo.objects.all())
+    assert titles(mine.order_by("pk")) == [0, 3, 6, 9]
+    again = Photo.objects.all()
+    again.query = pickle.loads(pickle.dumps(mine.query))  # noqa: S301 - our own
+    assert titles(again.order_by("pk")) == [0, 3, 6, 9]
 
 
 def test_lists_take_contexts(asking, photos):
