@@ -99,10 +99,13 @@ class List:
         return found
 
     def _filter(self, queryset: QuerySet[Any], worlds: Worlds, bound: Bound) -> Filter:
-        nothing = Filter(False, queryset.model)
+        return self._decided(queryset, worlds, bound) or Filter(False, queryset.model)
+
+    def _decided(self, queryset: QuerySet[Any], worlds: Worlds, bound: Bound) -> Filter | None:
+        """The filter of a queryset; ``None`` if nothing would be decided about its rows."""
         policies = self._policies()
         if policies is None:
-            return nothing
+            return None
         definition = registry.get(queryset.model)
         dialect = dialect_of(connections[queryset.db])
         if dialect is None:
@@ -112,12 +115,12 @@ class List:
             )
         question = self._question(policies, definition.entity_type, worlds)
         if question is None:
-            return nothing
+            return None
         try:
             return runtime.kept.permitted(policies, question, definition, dialect, bound)
         except MisfitError:
             self._log("avp.no_decision", definition.entity_type)
-            return nothing
+            return None
 
     def _policies(self) -> Policies | None:
         """The policies that decide; ``None`` if the engine decides nothing about this identity."""

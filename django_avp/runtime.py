@@ -54,7 +54,8 @@ class Runtime:
         """
         if self._replaced is not None:
             return self._replaced
-        wanted = (conf.engine, conf.cache if conf.cache_ttl or conf.cache_denied_ttl else None)
+        cache = conf.cache
+        wanted = (conf.engine, cache if cache and (conf.cache_ttl or conf.cache_denied_ttl) else None)
         with self._lock:
             if self._engine is None or self._built != wanted:
                 self._engine, self._built = _build_engine(*wanted), wanted

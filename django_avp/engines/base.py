@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -115,7 +115,9 @@ def policies_of(engine: Engine, store: str | None) -> Policies | None:
     Raises:
         AvpError: the engine cannot tell now.
     """
-    return engine.policies(store) if isinstance(engine, PolicyEngine) else None
+    # Not isinstance(), which goes through a protocol anew each time: this is asked several times per request.
+    policies: Callable[[str | None], Policies | None] | None = getattr(engine, "policies", None)
+    return None if policies is None else policies(store)
 
 
 def schema_of(engine: Engine, store: str | None) -> Schema | None:
@@ -124,8 +126,9 @@ def schema_of(engine: Engine, store: str | None) -> Schema | None:
     Raises:
         AvpError: the engine cannot tell now.
     """
-    if isinstance(engine, SchemaEngine):
-        return engine.schema(store)
+    schema: Callable[[str | None], Schema | None] | None = getattr(engine, "schema", None)
+    if schema is not None:
+        return schema(store)
     policies = policies_of(engine, store)
     return policies.schema if policies else None
 

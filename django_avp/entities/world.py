@@ -63,6 +63,8 @@ class Worlds:
         """
         named = tuple((uid, uid, ()) for uid in references.named_entities())
         groups = {key: (*group, *named) for key, group in starts.items()}
+        if not any(groups.values()):
+            return dict.fromkeys(groups, World())
         # Several actions on one resource begin at the same entities.
         worlds: dict[tuple[Start, ...], World] = dict.fromkeys(groups.values(), World())
         self._load([start for group in worlds for start in group], references)
