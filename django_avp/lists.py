@@ -15,7 +15,7 @@ from django_avp.engines.cedar import with_token
 from django_avp.entities import registry
 from django_avp.entities.world import MAX_ANCESTORS, Start, Worlds
 from django_avp.exceptions import AuthorizationUnavailable, AvpError, UntranslatablePolicyError
-from django_avp.filtering import Bound, Filter, MisfitError, Question, conforms, dialect_of
+from django_avp.filtering import Bound, Filter, MisfitError, Question, dialect_of
 from django_avp.identity import Identity
 from django_avp.policies import Policies
 from django_avp.runtime import runtime
@@ -147,7 +147,7 @@ class List:
         except Unholdable:
             self._log("avp.entity_refused", resource_type)
             return None
-        if not conforms(policies, principal):
+        if not runtime.kept.conforms(policies, principal):
             self._log("avp.entity_refused", resource_type)
             return None
         context = with_token(self._context, token, self.action, policies.schema)

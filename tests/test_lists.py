@@ -15,9 +15,11 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.views.generic import DetailView, ListView, TemplateView
 
+from django_avp import entities
 from django_avp import lists as lists_module
 from django_avp.authorization import Authorization
 from django_avp.cedar import EntityUid
+from django_avp.entities import registry
 from django_avp.exceptions import (
     AuthorizationUnavailable,
     KeySetUnavailableError,
@@ -26,7 +28,7 @@ from django_avp.exceptions import (
 )
 from django_avp.filtering import Kept, kept
 from django_avp.filtering.dialects import dialect_of
-from django_avp.filtering.partial import residuals
+from django_avp.filtering.partial import conforms, residuals
 from django_avp.identity import Identity
 from django_avp.mixins import ActionRequiredMixin
 from django_avp.runtime import runtime
@@ -72,6 +74,10 @@ def deciding(text, schema=None):
     """Decide by other policies."""
     with runtime.use_engine(Fixed(parsed(text, schema))) as engine:
         yield engine
+
+
+class LikedEntity(entities.ModelEntity):
+    attributes = ("likes",)
 
 
 def titles(rows):
@@ -370,6 +376,30 @@ def test_conditions_are_kept_and_bound_anew(asking, photos, monkeypatch):
     with override_settings(AVP_MAX_DEPTH=3):
         assert titles(asking("bob").permitted("EditPhoto", photos)) == [1, 4, 7]
     assert len(evaluated) == 2
+
+
+def test_claims_are_looked_at_once_and_by_their_values(user, photos, monkeypatch):
+    """No list is made for claims that Cedar refuses, which it may do for what a text says."""
+    asked = []
+    monkeypatch.setattr(kept, "conforms", lambda *about: asked.append(about) or conforms(*about))
+    schema = """
+        namespace PhotoFlash {
+          entity Group; entity Photo = { likes: Long };
+          entity User in [Group] = { born?: __cedar::datetime };
+          action ViewPhoto appliesTo { principal: User, resource: Photo, context: {} };
+        }
+    """
+    user("ann")
+
+    def listed(born):
+        claims = {"sub": "ann", "born": born}
+        return len(Authorization(Identity.from_claims(claims, pool=POOL)).permitted("ViewPhoto", photos))
+
+    monkeypatch.setitem(registry._definitions, Photo, LikedEntity(Photo, registry))
+    with deciding(EVERYTHING, schema):
+        found = [listed(born) for born in ("2001-02-03", "2001-02-03", "a while ago", "a while ago", "2001-02-04", 7)]
+    assert found == [10, 10, 0, 0, 10, 0]
+    assert len(asked) == 4
 
 
 def test_who_is_named_is_not_like_the_others(asking, photos):

@@ -6,6 +6,7 @@ far as policies read them. A stand-in takes the place of the principal; it is bo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections import OrderedDict
@@ -21,7 +22,7 @@ from django_avp.entities.model_entity import ModelEntity
 from django_avp.filtering.compiler import Bound, compiled
 from django_avp.filtering.dialects import Dialect
 from django_avp.filtering.filters import Filter
-from django_avp.filtering.partial import Residuals, residuals
+from django_avp.filtering.partial import Residuals, conforms, residuals
 from django_avp.filtering.question import Question
 from django_avp.observing import observing
 from django_avp.policies import Policies
@@ -78,6 +79,17 @@ class Kept:
         observing.observer.filter_made("compiled")
         self._put(policies, (place, uid if is_personal or named != left else None), kept)
         return kept
+
+    def conforms(self, policies: Policies, principal: Entity) -> bool:
+        """Whether a principal is as the schema declares it; see :func:`~django_avp.filtering.partial.conforms`."""
+        # Claims are not kept, only what tells them from others. Their types would not: where the schema declares a
+        # datetime, Cedar reads one from the text.
+        mark = hashlib.sha256(json.dumps(principal.as_json()).encode()).digest()
+        known: bool | None = self._get(policies, mark)
+        if known is None:
+            known = conforms(policies, principal)
+            self._put(policies, mark, known)
+        return known
 
     def _stand_in_of(self, policies: Policies, question: Question) -> EntityUid:
         """Who stands for the principal; themselves, if something is said of this one that is not true of the others."""
