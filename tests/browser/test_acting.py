@@ -134,8 +134,9 @@ def test_form_of_the_last_user_is_refused(visit, truth):
     visitor.sign_in(OLIVIA)
     visitor.open("/photos/1/edit/")
     form, visitor.page = visitor.page, visitor.context.new_page()
-    visitor.open("/sign-in/")
-    visitor.follow(visitor.page.get_by_role("button", name=VICTOR.name))
+    visitor.open("/")
+    visitor.follow(visitor.page.get_by_role("link", name="Switch user"))
+    visitor.choose(VICTOR)
     visitor.page = form
     form.get_by_label("Title").fill("Nobody's title")
     visitor.follow(form.get_by_role("button", name="Save"), status=403)
