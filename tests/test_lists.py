@@ -118,7 +118,8 @@ def test_what_querysets_do_it_does(asking, photos, is_plain):
     assert mine.aggregate(Sum("likes"), n=Count("pk")) == {"likes__sum": 18, "n": 4}
     counted = mine.annotate(n=Count("tags"))
     assert [photo.n for photo in counted] == [3, 3, 3, 3]
-    assert titles(counted.filter(n=4) | counted.filter(likes=6)) == [6]
+    if connection.vendor != "mysql":  # MariaDB does not know in HAVING what it groups by
+        assert titles(counted.filter(n=4) | counted.filter(likes=6)) == [6]
     with CaptureQueriesContext(connection) as queries:
         assert [photo.owner.username for photo in mine.select_related("owner", "album")] == [f"{POOL}|ann"] * 4
     assert len(queries) == 1
