@@ -11,9 +11,10 @@ import sys
 import pytest
 
 from django_avp.cedar import Verdict
+from tests.following import blocks, section
 from tests.log_events import log_events
 from tests.processes import PATIENCE, ROOT
-from tests.test_docs import blocks, rows, section
+from tests.test_docs import rows
 
 PAGE = ROOT / "docs" / "operating.md"
 TELEMETRY = (ROOT / "django_avp" / "telemetry.py").read_text()
