@@ -41,6 +41,9 @@ class ContentSecurityPolicyMiddleware(MiddlewareMixin):
         # Django's technical error pages, which exist only with DEBUG, carry their style and script in the page.
         if not (settings.DEBUG and response.status_code in (404, 500)):
             policy = next((POLICIES[start] for start in POLICIES if request.path.startswith(start)), POLICY)
+            if settings.COGNITO_DOMAIN:
+                # The form that signs out leads there, and back.
+                policy = policy.replace("form-action 'self'", f"form-action 'self' {settings.COGNITO_DOMAIN}")
             if settings.DEBUG_TOOLBAR:
                 policy = _with_toolbar(policy, request.csp_nonce)  # type: ignore[attr-defined]
             response.headers.setdefault("Content-Security-Policy", policy)

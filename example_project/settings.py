@@ -155,6 +155,7 @@ SPECTACULAR_SETTINGS = {
 # --- Who: Amazon Cognito, or the development issuer in its place -----------------------------------------------------
 
 COGNITO_USER_POOL_ID = env.str("COGNITO_USER_POOL_ID", default="")
+COGNITO_DOMAIN = env.str("COGNITO_DOMAIN", default="")
 DEV_ISSUER = DEBUG and not COGNITO_USER_POOL_ID
 DEV_ISSUER_DIR = VAR_DIR
 

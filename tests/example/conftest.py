@@ -65,6 +65,7 @@ class Demo:
             "COGNITO_USER_POOL_ID": "",
             "COGNITO_CLIENT_ID": "",
             "COGNITO_CLIENT_SECRET": "",
+            "COGNITO_DOMAIN": "",
             "AVP_ENGINE": "django_avp.engines.cedar.CedarEngine",
             "AVP_POLICY_STORE_ID": "",
             "DJANGO_LOG_JSON": "off",

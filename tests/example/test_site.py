@@ -24,6 +24,7 @@ PRODUCTION = {
     "DJANGO_SECRET_KEY": "Vq3-0mJr8nWz_6LcT1yXk9sPd5hAe2uGb7fRo4iNwCtMxEvKj",
     "COGNITO_USER_POOL_ID": "eu-west-1_AbCdEf123",
     "COGNITO_CLIENT_ID": "client-1",
+    "COGNITO_DOMAIN": "https://photoflash.auth.eu-west-1.amazoncognito.com",
 }
 
 everybody = pytest.mark.parametrize("persona", PERSONAS, ids=lambda persona: persona.slug)
@@ -322,6 +323,7 @@ def test_key_is_for_its_owner_alone(server):
 
 INSPECTION = f"""
 import json
+import re
 
 import django
 
@@ -352,6 +354,7 @@ print(json.dumps({{
     "discovery": client.get("{DISCOVERY}", secure=True).status_code,
     "key set": client.get("{KEY_SET}", secure=True).status_code,
     "preview": client.get("/errors/503/", secure=True).status_code,
+    "forms": re.findall("form-action [^;]+", client.get("/", secure=True)["Content-Security-Policy"]),
     "import": refusal(import_urls),
     "mint": refusal(lambda: issuer.sign_in(OLIVIA, settings.VAR_DIR, pool="{POOL}", client="{CLIENT_ID}")),
 }}))
@@ -368,6 +371,7 @@ def test_issuer_does_not_exist_beside_cognito(debug, demo, tmp_path):
     assert "The development issuer exists only while" in found.pop("import")
     assert "The development issuer exists only while" in found.pop("mint")
     preview = 404 if debug == "off" else 503
+    assert found.pop("forms") == ["form-action 'self' https://photoflash.auth.eu-west-1.amazoncognito.com"]
     assert found == {"discovery elsewhere": None, "discovery": 404, "key set": 404, "preview": preview}
     assert not list(tmp_path.iterdir())
 
