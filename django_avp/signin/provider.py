@@ -264,7 +264,7 @@ def _translated() -> Iterator[None]:
     except OAuthError as error:
         is_final = error.error in _FINAL
         raise SignInError(error.error if is_final else "provider", is_temporary=not is_final) from None
-    except (RequestException, ValueError):
+    except (RequestException, ValueError, TypeError, RecursionError):  # what is read as JSON may be anything
         raise SignInError("unreachable", is_temporary=True) from None
 
 

@@ -266,6 +266,22 @@ def test_tokens_that_do_not_hold_sign_nobody_in(browser, pool, caplog, forge, co
     assert browser.me()["principal"] is None
 
 
+ODD_ANSWERS = {
+    "a time that is a mapping": {"expires_in": {"a": 1}},
+    "a time that is a word": {"expires_in": "soon"},
+    "a time that is a list": {"expires_at": [1]},
+    "nested too deep": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("reply", ODD_ANSWERS.values(), ids=ODD_ANSWERS)
+def test_odd_answers_are_no_errors_of_the_site(browser, pool, reply):
+    """Whatever the token endpoint says beside its tokens, nobody sees a page of status 500."""
+    pool.replies["/token"] = (200, reply)
+
+    assert browser.sign_in().status_code in (400, 503)
+
+
 @pytest.mark.parametrize("name", ["id_token", "access_token"])
 @pytest.mark.parametrize("value", [None, 5, "", {"a": 1}, "a.b.c"])
 def test_answers_without_a_token_sign_nobody_in(browser, pool, caplog, name, value):
