@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import Error, Tags
 
@@ -19,6 +20,8 @@ SOURCE = f"{RefreshedSession.__module__}.{RefreshedSession.__qualname__}"
 @problem_check(Tags.security)
 def check_sign_in() -> Problems:
     """The tokens of a sign-in are read, stay on the server, and come back to the session that asked for them."""
+    if not apps.is_installed("django_avp.signin"):
+        return
     _ = (conf.sign_in_client_id, conf.sign_in_client_secret, conf.sign_in_scopes, conf.sign_in_discovery_url)
     if not any(isinstance(source, RefreshedSession) for source in build_sources(conf.token_sources)):
         yield Error(

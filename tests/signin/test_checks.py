@@ -36,6 +36,13 @@ def test_a_sign_in_that_would_fail_is_told_before(pool, settings, changes, ids):
     assert "secret" not in str(found).replace("CLIENT_SECRET", "")
 
 
+def test_a_site_without_a_sign_in_is_told_nothing(settings):
+    """Its settings are not about one, whatever was imported."""
+    settings.SESSION_COOKIE_SAMESITE = "Strict"
+
+    assert check_sign_in() == []
+
+
 @pytest.mark.django_db
 def test_manage_py_check_runs_it(pool, settings):
     """It is registered with the app."""

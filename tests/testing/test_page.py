@@ -16,11 +16,11 @@ PAGE = ROOT / "docs" / "testing.md"
 
 @pytest.fixture
 def project(started, tmp_path):
-    """The project of the start with the files of the page; the service's tests need time for retries."""
+    """The project of the start with the files of the page, but for the tests that need a browser (`tests/browser`)."""
     shutil.copytree(started.directory, tmp_path, dirs_exist_ok=True)
     for block in blocks(PAGE, "python", "text", "yaml"):
         name = re.search(r"`([\w./]+)`:$", block.intro)
-        if name:
+        if name and "chromium" not in block.text:
             (tmp_path / name[1]).write_text(block.text)
     return tmp_path
 
