@@ -39,7 +39,7 @@ OPTIONS = {"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_acc
 PERMIT = 'permit (principal, action == PhotoFlash::Action::"View", resource);'
 FORBID = "forbid (principal, action, resource);"
 TEMPLATE = "permit (principal == ?principal, action, resource);"
-PATIENCE = 20
+PATIENCE = 60
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,20 @@ def test_a_gallery_through_an_include_is_one_round(show, gallery, context):
     assert page.unplanned == 0
 
 
+def test_a_context_that_cannot_be_sent_joins_no_round(show, gallery):
+    """What forges an entity is refused where it is planned and where it is read; the rest of the page is one round."""
+
+    def context():
+        return {"photos": list(photos()), "data": {"__entity": {"type": "User", "id": "x"}}}
+
+    text = '{% for photo in photos %}{% can "EditPhoto" photo note=data %}e{% endcan %}' + EDIT + "{% endfor %}"
+    page = show(text, context)
+
+    assert page.html == "-e-e-e"
+    assert page.rounds == [6]
+    assert page.unplanned == 0
+
+
 def test_nested_loops_over_prefetched_relations_are_one_round(show, gallery):
     """Albums, and the photos in each."""
 
