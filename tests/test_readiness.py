@@ -357,14 +357,14 @@ def test_a_client_that_cannot_sign_is_a_problem(check, settings, options, kind):
     """Without a region or credentials every call would fail; nothing is called to find out."""
     settings.AVP_ENGINE, settings.AVP_CLIENT_OPTIONS = ENGINES["verified"], options
 
-    assert check().problems == (f"engine: It cannot be used ({kind}).",)
+    assert check(timeout=60).problems == (f"engine: It cannot be used ({kind}).",)
 
 
 def test_a_store_is_read_before_a_synced_engine_is_ready(check, settings, store):
     """The first probe starts the reading; then the age of what was read is told, until it is too old."""
     settings.AVP_ENGINE, settings.AVP_SYNC_INTERVAL = ENGINES["synced"], 0.5
-    deadline = time.monotonic() + 20
-    while not (report := check()).is_ready:
+    deadline = time.monotonic() + 60
+    while not (report := check(timeout=60)).is_ready:
         assert time.monotonic() < deadline
         threading.Event().wait(0.01)
     part = report.parts[-1]
