@@ -556,14 +556,13 @@ def test_b2_an_allow_with_errors_follows_the_setting(engine, endpoint, who, sett
 
 
 def test_a_service_that_hangs_is_not_waited_for(engine, endpoint, who):
-    """Sixteen workers have their answers in the time of one; then nobody waits, until one tries again."""
+    """Sixteen workers have their answers within five seconds; then nobody waits, until one tries again."""
     question = batch(who(), *views(2))
     assert engine.decide(question)[0]
     with endpoint.failing(Fault(is_hung=True)), ThreadPoolExecutor(16) as workers:
         started = time.monotonic()
         answers = list(workers.map(lambda _: engine.decide(question), range(16)))
-        # Two seconds and another try, which a busy machine may stretch; one after the other they would take a minute.
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 5
         assert not any(one for decisions in answers for one in decisions)
         asked_before = len(endpoint.calls)
         assert list(engine.decide(question)) == [UNAVAILABLE] * 2
