@@ -353,8 +353,7 @@ class Authorization:
                 except AvpError as error:
                     deciding.failed(type(error).__name__)
                     decisions = [unavailable(error)] * len(batch.checks)
-                round_ = self._record(batch, decisions, started)
-                decided = self._decided(batch)
+                round_, decided = self._record(batch, decisions, started)
                 deciding.decided(round_, decided.values())
             decisions_made.send_robust(type(self), authorization=self, round=round_, decisions=decided)
 
@@ -373,8 +372,7 @@ class Authorization:
                 except AvpError as error:
                     deciding.failed(type(error).__name__)
                     decisions = [unavailable(error)] * len(batch.checks)
-                round_ = self._record(batch, decisions, started)
-                decided = self._decided(batch)
+                round_, decided = self._record(batch, decisions, started)
                 deciding.decided(round_, decided.values())
             await decisions_made.asend_robust(type(self), authorization=self, round=round_, decisions=decided)
 
@@ -445,7 +443,8 @@ class Authorization:
             )
         return not fault
 
-    def _record(self, batch: Batch, decisions: Sequence[object], started: float) -> Round:
+    def _record(self, batch: Batch, decisions: Sequence[object], started: float) -> tuple[Round, dict[Check, Decision]]:
+        """Remember a round's decisions, and tell of it whoever wants to know."""
         decided = dict(zip(batch.checks, fitting(batch, decisions), strict=True))
         self._decisions.update(decided)
         milliseconds = (perf_counter() - started) * 1000
@@ -456,10 +455,7 @@ class Authorization:
             cached = getattr(decisions, "cached", ())
             self.recorder.decided(batch, decided, round_, unplanned=unplanned, cached=cached)
         write_audit(batch, decided)
-        return round_
-
-    def _decided(self, batch: Batch) -> dict[Check, Decision]:
-        return {check: self._decisions[check] for check in batch.checks}
+        return round_, decided
 
     # Making checks
 
