@@ -980,6 +980,10 @@ def test_recent_actions_name_what_may_be_viewed(ann, user, make_photo, named):
     assert "a hidden place" not in shown
     assert shown.count("<li") == 3
     assert len(rounds(response)) == 1
+    request = response.wsgi_request
+    each = [entry.object_repr for entry in admin_urls.site.get_log_entries(request).iterator()]
+    assert "a hidden place" not in each
+    assert len(each) >= 3
 
 
 def test_a_history_names_no_row_of_an_inline(ann, user, make_album, make_photo, named):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
@@ -41,6 +42,10 @@ class ViewableEntries(QuerySet[LogEntry]):
         clone: ViewableEntries = super()._clone()  # type: ignore[misc]
         clone.admin_site, clone.request = self.admin_site, self.request
         return clone
+
+    def iterator(self, chunk_size: int | None = None) -> Iterator[LogEntry]:
+        """The entries one by one, which are decided about together all the same."""
+        return iter(self)
 
     def _fetch_all(self) -> None:
         is_fetched = self._result_cache is not None
