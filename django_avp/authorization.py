@@ -332,6 +332,7 @@ class Authorization:
         written, and what it hangs on, may have changed with it. ``resource`` tells the reader which one that was.
         """
         self._worlds.forget()
+        self._questions.forget()
         self._decisions.clear()
 
     # Deciding
@@ -401,7 +402,7 @@ class Authorization:
             self._settle(checks, unavailable(error))
             return None
         worlds = self._worlds_of(checks, policies)
-        sound = tuple(check for check in checks if self._is_sound(check, worlds[check].fault, identity))
+        sound = _sound(checks, worlds, identity)
         self._settle(set(checks).difference(sound), INVALID)
         entities = tuple(worlds[check].entities for check in sound)
         return Batch(identity, sound, entities, self.store(), policies) if sound else None
@@ -429,19 +430,6 @@ class Authorization:
             if user is None or not user.is_active:
                 return INACTIVE
         return None
-
-    def _is_sound(self, check: Check, fault: str, identity: Identity) -> bool:
-        """Whether the check may be sent: all of its world is there, and within AVP's limits (rules A2, A9)."""
-        if len(identity.groups) > MAX_ANCESTORS:
-            fault = "too_many_groups"
-        elif not (check.action.is_valid and check.resource.is_valid and identity.principal.is_valid):
-            fault = "invalid_id"
-        if fault:
-            logger.error(
-                "avp.check_refused",
-                extra={"fault": fault, "action": check.action.id, "resource_type": check.resource.type},
-            )
-        return not fault
 
     def _record(self, batch: Batch, decisions: Sequence[object], started: float) -> tuple[Round, dict[Check, Decision]]:
         """Remember a round's decisions, and tell of it whoever wants to know."""
@@ -581,6 +569,24 @@ class Authorization:
 
     def __deepcopy__(self, memo: object) -> Authorization:
         return self
+
+
+def _sound(checks: Iterable[Check], worlds: Mapping[Check, World], identity: Identity) -> tuple[Check, ...]:
+    """The checks that may be sent: all of their worlds are there, and within AVP's limits (rules A2, A9)."""
+    fault = "too_many_groups" if len(identity.groups) > MAX_ANCESTORS else ""
+    if not fault and not identity.principal.is_valid:
+        fault = "invalid_id"
+    valid = {uid for uid in {uid for check in checks for uid in (check.action, check.resource)} if uid.is_valid}
+    sound = []
+    for check in checks:
+        found = fault or ("" if check.action in valid and check.resource in valid else "invalid_id")
+        found = found or worlds[check].fault
+        if found:
+            extra = {"fault": found, "action": check.action.id, "resource_type": check.resource.type}
+            logger.error("avp.check_refused", extra=extra)
+        else:
+            sound.append(check)
+    return tuple(sound)
 
 
 def closed() -> Authorization:

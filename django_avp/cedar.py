@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["Cause", "Check", "Decision", "Entity", "EntityUid", "Verdict"]
@@ -34,6 +35,17 @@ class EntityUid:
 
     type: str
     id: str
+    # A page looks up thousands of ids: each tells its hash, which differs from process to process, once.
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.type, self.id)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EntityUid, (self.type, self.id)
 
     @classmethod
     def parse(cls, text: str) -> EntityUid:
@@ -69,8 +81,7 @@ class EntityUid:
         """
         _require_text(self)
         return (
-            len(self.type) <= 200
-            and _TYPE_NAME.fullmatch(self.type) is not None
+            _is_type_name(self.type)
             and 1 <= len(self.id) <= (512 if self.is_action else 612)
             and _FORBIDDEN_IN_ID.search(self.id) is None
         )
@@ -83,6 +94,11 @@ class EntityUid:
     def as_json(self) -> dict[str, str]:
         """The ``{"type", "id"}`` form of requests and of an entity's ``uid``."""
         return {"type": self.type, "id": self.id}
+
+
+@lru_cache(maxsize=1024)
+def _is_type_name(name: str) -> bool:
+    return len(name) <= 200 and _TYPE_NAME.fullmatch(name) is not None
 
 
 def qualify(name: str, namespace: str) -> str:
@@ -120,7 +136,8 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def _require_text(uid: EntityUid) -> None:
-    if not all(isinstance(part, str) for part in (uid.type, uid.id)):
+    parts: tuple[object, object] = (uid.type, uid.id)
+    if not (isinstance(parts[0], str) and isinstance(parts[1], str)):
         raise TypeError(
             f"The type and the id of an entity are text, not {type(uid.type).__name__} and {type(uid.id).__name__}; "
             'write EntityUid("Photo", "7").'
@@ -158,6 +175,16 @@ class Check:
     action: EntityUid
     resource: EntityUid
     context: str = field(default="", repr=False)
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.action, self.resource, self.context)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Check, (self.action, self.resource, self.context)
 
 
 class Verdict(StrEnum):

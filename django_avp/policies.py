@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from pathlib import Path
@@ -16,9 +16,10 @@ from typing import Any
 
 import cedarpy
 
-from django_avp.cedar import unquote
+from django_avp.cedar import Entity, EntityUid, unquote
 from django_avp.exceptions import PolicyError
 from django_avp.expressions import balanced, calls_unknown
+from django_avp.needs import Needs
 from django_avp.policy_files import (
     LINKS_FILE,
     MAX_NESTING,
@@ -33,6 +34,7 @@ from django_avp.policy_files import (
 )
 from django_avp.references import Mentions, References
 from django_avp.schema import Schema
+from django_avp.slicing import Asked, Slices
 
 __all__ = [
     "UNKNOWN",
@@ -45,6 +47,7 @@ __all__ = [
     "parse",
     "parse_schema",
     "read_links",
+    "ready",
     "statements",
     "validation_errors",
 ]
@@ -72,6 +75,8 @@ class Policies:
 
     Attributes:
         policy_set: cedarpy's handle; policy ids are the ``@id`` annotations.
+        slices: the parts of it that questions need.
+        needs: what of entities they need.
         schema: the schema, if there is one.
         statements: where each policy, template and link comes from, by id.
         forbids: ids of the policies (links too) whose effect is ``forbid``.
@@ -83,14 +88,24 @@ class Policies:
     """
 
     policy_set: cedarpy.PolicySet
+    slices: Slices
+    needs: Needs
     schema: Schema | None
     statements: Mapping[str, Statement]
     forbids: frozenset[str]
     templates: frozenset[str]
     references: References
-    mentions: Mentions = Mentions()
+    mentions: Mentions
     digest: str = ""
     warnings: tuple[str, ...] = field(default=())
+
+    def about_actions(self, actions: Collection[EntityUid], entities: Mapping[EntityUid, Entity]) -> Asked:
+        """What is asked about actions, for :meth:`Slices.fitting <django_avp.slicing.Slices.fitting>`."""
+        asked = Asked.about(actions, entities)
+        if self.schema:
+            # Which groups an action is in, the schema tells.
+            asked.ancestors.update(*(self.schema.actions[action].groups for action in actions))
+        return asked
 
     def erring(self, message: str) -> str:
         """The id of the policy that an error of Cedar is about, and nothing else of its text (rule A8)."""
@@ -224,14 +239,12 @@ class PolicyBuilder:
         }
         effects.update({link["newId"]: effects[link["templateId"]] for link in self._links})
         return Policies(
-            policy_set=policy_set,
             schema=schema,
             statements=self.statements,
             forbids=frozenset(policy_id for policy_id, effect in effects.items() if effect == "forbid"),
             templates=frozenset(self._policies["templates"]),
-            references=References.of(document),
-            mentions=Mentions.of(document),
             digest=_digest(document, schema),
+            **ready(document, policy_set, schema),
         )
 
     def _claim(self, policy_id: str, statement: Statement) -> str:
@@ -255,6 +268,18 @@ class PolicyBuilder:
             if _is_refused({kind: {policy_id: policy}})
         )
         return next(refused, PolicyError(f"{error}."))
+
+
+def ready(document: Mapping[str, Any], policy_set: cedarpy.PolicySet, schema: Schema | None) -> dict[str, Any]:
+    """The attributes of :class:`Policies` that a policy set in Cedar's JSON format has by itself."""
+    mentions = Mentions.of(document)
+    return {
+        "policy_set": policy_set,
+        "slices": Slices(document, policy_set),
+        "needs": Needs(mentions.attributes, schema),
+        "references": References.of(document),
+        "mentions": mentions,
+    }
 
 
 def _digest(document: Mapping[str, Any], schema: Schema | None) -> str:

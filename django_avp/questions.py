@@ -11,7 +11,7 @@ from django.db import models
 from django_avp.cedar import Check, EntityUid
 from django_avp.conf import conf
 from django_avp.entities import registry
-from django_avp.entities.world import Start, Worlds, with_uids
+from django_avp.entities.world import Place, Start, Worlds, place_of, with_uids
 from django_avp.schema import Schema
 from django_avp.values import Unholdable, has_reserved_key, to_json, to_value
 from django_avp.vocabulary import action_uid
@@ -35,6 +35,8 @@ class Questions:
         self._worlds = worlds
         self._schema = schema
         self._common: CheckContext | None = None
+        self._checks: dict[tuple[Action, Place], Check] = {}
+        self._actions: dict[Action, tuple[EntityUid, str]] = {}
         self._starts: dict[str, tuple[Start, ...]] = {}
 
     def check(
@@ -51,8 +53,28 @@ class Questions:
         Raises:
             Unholdable: a context spells one of Cedar's JSON escapes (rule A6).
         """
-        uid = action_uid(action)
-        return Check(uid, self.resource_uid(resource), self.context(uid, own, common))
+        place = None if own else _place(action, resource)
+        if place is None:
+            uid = action_uid(action)
+            return Check(uid, self.resource_uid(resource), self.context(uid, own, common))
+        key = (action, place)
+        check = self._checks.get(key)
+        if check is None:
+            uid, text = self._common_of(action, common)
+            check = self._checks[key] = Check(uid, self._worlds.seen(place) or self.resource_uid(resource), text)
+        return check
+
+    def _common_of(self, action: Action, common: Mapping[str, Any]) -> tuple[EntityUid, str]:
+        """The id of an action, and the context of the questions about it that have none of their own."""
+        known = self._actions.get(action)
+        if known is None:
+            uid = action_uid(action)
+            known = self._actions[action] = (uid, self.context(uid, None, common))
+        return known
+
+    def forget(self) -> None:
+        """Find the ids of instances anew: a write may have changed them."""
+        self._checks.clear()
 
     def starts(self, check: Check) -> tuple[Start, ...]:
         """The entities that the world of a check begins at: its resource, and those in its context."""
@@ -89,6 +111,13 @@ class Questions:
         text = to_json(record)
         self._starts[text] = starts
         return text
+
+
+def _place(action: object, resource: Resource) -> Place | None:
+    """Where the instance of a question is stored; ``None`` if it is not a question about a stored instance."""
+    if not isinstance(action, str | EntityUid) or not isinstance(resource, models.Model) or resource._state.adding:
+        return None
+    return place_of(resource)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ the check alone (rule A1) without loading what nobody reads.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django_avp.cedar import EntityUid
@@ -28,9 +28,21 @@ class References:
 
     ``paths`` maps a root (``"resource"``, ``"context"`` or an entity id named in a policy) to its paths; the empty
     path is the root itself. ``None`` stands for policies that are not known: every reference may be followed.
+    ``length`` tells how many references the longest path follows; ``None`` where that is not known.
     """
 
     paths: Mapping[Root, frozenset[Path]] | None
+    length: int | None = field(init=False, compare=False)
+    _beginnings: Mapping[Root, frozenset[Path]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        lengths = None if self.paths is None else [len(path) for paths in self.paths.values() for path in paths]
+        object.__setattr__(self, "length", None if lengths is None else max(lengths, default=0))
+        beginnings = {
+            root: frozenset(path[:length] for path in paths for length in range(len(path) + 1))
+            for root, paths in (self.paths or {}).items()
+        }
+        object.__setattr__(self, "_beginnings", beginnings)
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> References:
@@ -48,15 +60,7 @@ class References:
         if self.paths is None:
             return ANYWHERE
         further = (*path, *names)
-        known = self.paths.get(root, frozenset())
-        return further if any(one[: len(further)] == further for one in known) else None
-
-    @property
-    def length(self) -> int | None:
-        """How many references the longest path follows; ``None`` where that is not known."""
-        if self.paths is None:
-            return None
-        return max((len(path) for paths in self.paths.values() for path in paths), default=0)
+        return further if further in self._beginnings.get(root, ()) else None
 
     def named_entities(self) -> tuple[EntityUid, ...]:
         """The entities that policies name and read."""

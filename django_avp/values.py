@@ -45,6 +45,9 @@ def to_value(value: object) -> Any:
     """
     if value is None:
         raise Unholdable("None")
+    convert = _BY_TYPE.get(type(value))
+    if convert is not None:
+        return convert(value)
     if isinstance(value, Enum) and not isinstance(value, str | int):
         return to_value(value.value)
     for types, convert in _CONVERSIONS:
@@ -88,6 +91,8 @@ def _integer(value: int) -> int:
 
 def _string(value: str) -> str:
     text = str(value.value) if isinstance(value, Enum) else str(value)
+    if text.isascii() and "\0" not in text:
+        return text
     if "\0" in text:
         raise Unholdable("NUL in a string")
     try:
@@ -185,3 +190,9 @@ _CONVERSIONS: tuple[tuple[Any, Any], ...] = (
     ((list, tuple), _list),
     ((set, frozenset), _set),
 )
+# The same for values of exactly such a type, which most are.
+_BY_TYPE: Mapping[type, Any] = {
+    one: convert
+    for types, convert in reversed(_CONVERSIONS)
+    for one in (types if isinstance(types, tuple) else (types,))
+}

@@ -18,6 +18,7 @@ LAYERS = [
     {"conf"},
     {"tokens", "schema_json", "policy_files", "references", "vocabulary", "signals"},
     {"schema"},
+    {"needs", "slicing"},
     {"policies", "identity", "entities"},
     {"engines.base", "users"},
     {"engines", "engines.cedar", "reporting", "questions", "recording", "rounds"},

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import pickle
 import re
+import subprocess
+import sys
 
 import cedarpy
 import pytest
@@ -175,3 +179,19 @@ def test_b1_answers_without_an_engine_deny():
     assert {decision.cause.value for decision in causes} == set(causes.values())
     assert not cedar.INVALID
     assert (cedar.INVALID.verdict, cedar.INVALID.cause) == (Verdict.UNDECIDED, Cause.INVALID)
+
+
+@pytest.mark.parametrize("value", [PHOTO, Check(VIEW, PHOTO, "{}")])
+def test_ids_and_checks_find_their_places_in_another_process(value):
+    """The hash of a text differs from process to process: it is not carried along."""
+    program = "import pickle, sys; value = pickle.load(sys.stdin.buffer); print(value in {eval(sys.argv[1]): 1})"
+    made = repr(value) if isinstance(value, EntityUid) else f"Check({value.action!r}, {value.resource!r}, '{{}}')"
+    code = f"from django_avp.cedar import Check, EntityUid; {program}"
+    found = subprocess.run(  # noqa: S603 - this Python, our code
+        [sys.executable, "-c", code, made],
+        input=pickle.dumps(value),
+        capture_output=True,
+        check=True,
+        env={"PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert found.stdout.strip() == b"True"

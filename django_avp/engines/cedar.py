@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from django_avp.conf import conf
 from django_avp.engines.base import Batch, Decisions
 from django_avp.policies import UNKNOWN, Policies, fingerprint, load
 from django_avp.schema import Schema
+from django_avp.slicing import Asked
 from django_avp.values import Unholdable, to_json
 
 __all__ = ["CedarEngine", "evaluate", "with_token"]
@@ -92,8 +93,10 @@ class _Evaluation:
         self._batch = batch
         self._policies = policies
         self._schema = policies.schema
-        self._handle = policies.schema.handle if policies.schema else None
+        self._handle = policies.needs.handle
         self._contexts: dict[tuple[EntityUid, str], str] = {}
+        self._documents: dict[EntityUid, dict[str, str]] = {}
+        self._answers: dict[tuple[bool, tuple[str, ...]], Decision] = {}
         self._faults: dict[tuple[str, str, str, tuple[str, ...]], None] = {}
         self._errors: dict[str, None] = {}
         self._principal = batch.identity.entity(policies.schema)
@@ -102,13 +105,23 @@ class _Evaluation:
     def decisions(self) -> list[Decision]:
         """Decide every check."""
         decided: dict[int, Decision] = {}
-        for entities, positions in self._worlds():
-            requests = [self._request(self._batch.checks[position]) for position in positions]
-            results = cedarpy.is_authorized_batch(requests, self._policies.policy_set, entities, self._handle)
-            for position, result in zip(positions, results, strict=True):
-                decided[position] = self._decision(self._batch.checks[position], result)
+        for entities, handle, positions in self._worlds():
+            checks = [self._batch.checks[position] for position in positions]
+            requests = [self._request(check) for check in checks]
+            results = cedarpy.is_authorized_batch(requests, self._slice(checks, entities), handle, self._handle)
+            for position, check, result in zip(positions, checks, results, strict=True):
+                decided[position] = self._decision(check, result)
         self._log()
         return [decided.get(position, INVALID) for position in range(len(self._batch.checks))]
+
+    def _slice(self, checks: Sequence[Check], entities: Mapping[EntityUid, Entity]) -> cedarpy.PolicySet:
+        """The policies that may match one of the checks."""
+        return self._policies.slices.fitting(
+            Asked.about({self._principal.uid}, entities),
+            self._policies.about_actions({check.action for check in checks}, entities),
+            Asked.about({check.resource for check in checks}, entities),
+            checks=len(checks),
+        )
 
     def _is_applicable(self, check: Check) -> bool:
         schema = self._schema
@@ -120,15 +133,16 @@ class _Evaluation:
 
     # Entities
 
-    def _worlds(self) -> Iterator[tuple[cedarpy.Entities, list[int]]]:
+    def _worlds(self) -> Iterator[tuple[Mapping[EntityUid, Entity], cedarpy.Entities, list[int]]]:
         """The entities of all checks at once; where Cedar refuses them, of ever smaller parts (rule A5)."""
         parts = [[position for position, check in enumerate(self._batch.checks) if self._is_applicable(check)]]
         while parts:
             part = parts.pop()
             entities = self._entities(part)
-            if entities is not None:
-                yield entities, part
-            elif self._entities([]) is None:
+            handle = self._parsed(entities)
+            if handle is not None:
+                yield entities, handle, part
+            elif self._parsed(self._entities([])) is None:
                 # No check can be decided about a principal whose claims do not fit.
                 for position in part:
                     self._fault("avp.entity_refused", self._batch.checks[position], *self._misfits([self._principal]))
@@ -139,11 +153,16 @@ class _Evaluation:
                 half = len(part) // 2
                 parts += [part[half:], part[:half]]
 
-    def _entities(self, positions: Iterable[int]) -> cedarpy.Entities | None:
-        entities = {entity.uid: entity for position in positions for entity in self._batch.worlds[position]}
+    def _entities(self, positions: Iterable[int]) -> dict[EntityUid, Entity]:
+        # Checks about one resource share their world.
+        worlds = {id(world): world for world in (self._batch.worlds[position] for position in positions)}
+        entities = {entity.uid: entity for world in worlds.values() for entity in world}
         entities[self._principal.uid] = self._principal
-        document = json.dumps([entity.as_json() for entity in entities.values()])
+        return entities
+
+    def _parsed(self, entities: Mapping[EntityUid, Entity]) -> cedarpy.Entities | None:
         try:
+            document = json.dumps([self._policies.needs.of(entity) for entity in entities.values()])
             return cedarpy.Entities.from_json_str(document, self._handle)
         except ValueError:
             # The text of the error may quote attributes, which may be claims (rule A8).
@@ -153,12 +172,21 @@ class _Evaluation:
 
     def _request(self, check: Check) -> dict[str, Any]:
         request: dict[str, Any] = {
-            "principal": self._principal.uid.as_json(),
-            "action": check.action.as_json(),
-            "resource": check.resource.as_json(),
+            "principal": self._document(self._principal.uid),
+            "action": self._document(check.action),
+            "resource": self._document(check.resource),
         }
         context = self._context(check)
-        return {**request, "context": context} if context else request
+        if context:
+            request["context"] = context
+        return request
+
+    def _document(self, uid: EntityUid) -> dict[str, str]:
+        """An id in Cedar's JSON format, made once."""
+        document = self._documents.get(uid)
+        if document is None:
+            document = self._documents[uid] = uid.as_json()
+        return document
 
     def _context(self, check: Check) -> str:
         """A check's context with the access token's claims, as JSON text."""
@@ -172,23 +200,32 @@ class _Evaluation:
     # Answers
 
     def _decision(self, check: Check, result: cedarpy.AuthzResult) -> Decision:
-        if result.decision is cedarpy.Decision.NoDecision:
+        decision, diagnostics = result.decision, result.diagnostics
+        if decision is cedarpy.Decision.NoDecision:
             self._fault("avp.no_decision", check)
             return INVALID
         # In order, because Cedar's own order changes from one evaluation to the next.
-        errors = tuple(sorted(self._policies.erring(message) for message in result.diagnostics.errors))
+        reasons = tuple(sorted(diagnostics.reasons))
+        errors = tuple(sorted(self._policies.erring(message) for message in diagnostics.errors))
+        is_allowed = decision is cedarpy.Decision.Allow
+        if errors:
+            return self._erring(is_allowed, reasons, errors)
+        # Most decisions of a page are a few.
+        answer = self._answers.get((is_allowed, reasons))
+        if answer is None:
+            answer = self._answers[is_allowed, reasons] = _answer(is_allowed, reasons)
+        return answer
+
+    def _erring(self, is_allowed: bool, reasons: tuple[str, ...], errors: tuple[str, ...]) -> Decision:
+        """The decision where policies could not be evaluated (rule B2)."""
         self._errors.update(dict.fromkeys(errors))
-        reasons = tuple(sorted(result.diagnostics.reasons))
-        is_allowed = result.decision is cedarpy.Decision.Allow
         # A policy that cannot be told by its message may be a forbid.
         forbids = tuple(error for error in errors if error in self._policies.forbids or error == UNKNOWN)
         if forbids and conf.on_policy_error != "ignore":
             return Decision(Verdict.FORBIDDEN, forbids if is_allowed else (*reasons, *forbids), errors)
-        if is_allowed and errors and conf.on_policy_error == "any":
+        if is_allowed and conf.on_policy_error == "any":
             return Decision(Verdict.UNDECIDED, (), errors, Cause.INVALID)
-        if is_allowed:
-            return Decision(Verdict.PERMITTED, reasons, errors)
-        return Decision(Verdict.FORBIDDEN if reasons else Verdict.NOT_PERMITTED, reasons, errors)
+        return _answer(is_allowed, reasons, errors)
 
     # Logging: names and types, never a value or a text of Cedar (rule A8)
 
@@ -210,3 +247,9 @@ class _Evaluation:
             logger.error(event, extra={**extra, "causes": causes} if causes else extra)
         if self._errors:
             logger.warning("avp.policy_errors", extra={"policies": tuple(self._errors)})
+
+
+def _answer(is_allowed: bool, reasons: tuple[str, ...], errors: tuple[str, ...] = ()) -> Decision:
+    if is_allowed:
+        return Decision(Verdict.PERMITTED, reasons, errors)
+    return Decision(Verdict.FORBIDDEN if reasons else Verdict.NOT_PERMITTED, reasons, errors)

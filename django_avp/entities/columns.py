@@ -10,9 +10,11 @@ import copy
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
@@ -57,32 +59,31 @@ class Column:
     target_key: Any = None
     target_relations: tuple[Any, ...] = ()
 
-    def loaded(self, snapshot: models.Model) -> Any:
-        """The column's value, or a list of them for a Set, without a query; ``NOT_LOADED`` if it takes one.
-
-        The snapshot of a row has its own columns as they are stored; the rows that it leads to may not.
-        """
+    def loaded(self, instance: models.Model) -> Any:
+        """The column's value, or a list of them for a Set, without a query; ``NOT_LOADED`` if it takes one."""
         if not self.relations:
-            return snapshot.__dict__.get(self.field.attname, NOT_LOADED)
-        values = [stored(row, self.field) for row in _reached(snapshot, self.relations)]
+            return stored(instance, self.field)
+        values = [stored(row, self.field) for row in _reached(instance, self.relations)]
         if any(value is NOT_LOADED for value in values):
             return NOT_LOADED
         return values if self.is_set else values[0]
 
     def loaded_targets(self, instance: models.Model) -> Iterator[tuple[EntityUid, models.Model]]:
-        """The entities that the value names, as far as their instances are loaded."""
-        if self.target is None:
-            return
+        """The entities that the value of a reference names, as far as their instances are loaded."""
         for row in _reached(instance, self.target_relations):
             key = stored(row, self.target_key)
             if key is not None and key is not NOT_LOADED:
-                yield EntityUid(self.target, entity_id(self.target_key, key)), row
+                yield self._target(key), row
 
     def targets(self, value: Any) -> tuple[EntityUid, ...]:
         """The entities that a value of a reference names, each once."""
-        items = value if self.is_set else [value]
-        ids = {entity_id(self.target_key, item) for item in items if item is not None}
+        if not self.is_set:
+            return () if value is None else (self._target(value),)
+        ids = {entity_id(self.target_key, item) for item in value if item is not None}
         return tuple(EntityUid(str(self.target), item) for item in sorted(ids))
+
+    def _target(self, value: Any) -> EntityUid:
+        return EntityUid(str(self.target), entity_id(self.target_key, value))
 
     def to_cedar(self, value: Any) -> Any:
         """The value in Cedar's JSON format.
@@ -107,7 +108,7 @@ class Column:
         if value is None:
             raise Unholdable("NULL")
         if self.target:
-            return to_value(EntityUid(self.target, entity_id(self.target_key, value)))
+            return to_value(self._target(value))
         if self.shape is not None:
             return to_value(conforming(value, self.shape))
         if isinstance(self.field, models.GenericIPAddressField):
@@ -117,6 +118,8 @@ class Column:
 
 def entity_id(field: Any, value: Any) -> str:
     """The text of an id as the database would return it: ``"007"`` in an integer field is the number 7."""
+    if _is_plain(field, value):
+        return str(value)
     try:
         value = field.to_python(value)
     except ValidationError:
@@ -129,7 +132,7 @@ def stored(row: Any, field: models.Field[Any, Any]) -> Any:
     if row is None or row is NOT_LOADED:
         return row
     value = row.__dict__.get(field.attname, NOT_LOADED)
-    if value is None or value is NOT_LOADED:
+    if value is None or value is NOT_LOADED or _is_plain(field, value):
         return value
     if isinstance(value, File):
         # Django makes a file without a name of NULL, and stores one as the empty text.
@@ -146,6 +149,23 @@ def stored(row: Any, field: models.Field[Any, Any]) -> Any:
     return copy.deepcopy(value) if isinstance(value, dict | list) else value
 
 
+def _is_plain(field: Any, value: Any) -> bool:
+    """Whether a value is as the database returns it, of the very type that a field of Django's has."""
+    return type(value) is _PLAIN.get(type(field).to_python)
+
+
+# The methods return a value of this type as it is. A field with a method of its own may not.
+_PLAIN: Mapping[Any, type] = {
+    models.BooleanField.to_python: bool,
+    models.CharField.to_python: str,
+    models.DateField.to_python: date,
+    models.DateTimeField.to_python: datetime,
+    models.IntegerField.to_python: int,
+    models.TextField.to_python: str,
+    models.UUIDField.to_python: UUID,
+}
+
+
 def conforming(value: Any, shape: Shape) -> Any:
     """The part of a JSON value that has the declared shape (rule E8); ``None`` where it has not."""
     if isinstance(shape, Mapping):
@@ -159,16 +179,16 @@ def conforming(value: Any, shape: Shape) -> Any:
     return value if type(value) is shape else None
 
 
-def _reached(instance: models.Model, relations: tuple[Any, ...]) -> Iterator[Any]:
+def _reached(instance: models.Model, relations: tuple[Any, ...]) -> list[Any]:
     """The instances that relations lead to; ``None`` for NULL and ``NOT_LOADED`` for what takes a query."""
-    if not relations:
-        yield instance
-        return
-    for related in _related(instance, relations[0]):
-        if related is None or related is NOT_LOADED:
-            yield related
-        else:
-            yield from _reached(related, relations[1:])
+    reached: list[Any] = [instance]
+    for relation in relations:
+        reached = [
+            related
+            for row in reached
+            for related in ([row] if row is None or row is NOT_LOADED else _related(row, relation))
+        ]
+    return reached
 
 
 def _related(instance: models.Model, relation: Any) -> list[Any]:

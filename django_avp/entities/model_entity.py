@@ -42,12 +42,22 @@ _HELD = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """What to read of a row: the columns that are attributes, and those that name its parents."""
 
     attributes: tuple[Column, ...]
     parents: tuple[Column, ...]
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """All columns, each once."""
+        return tuple(dict.fromkeys(self.attributes + self.parents))
+
+    @cached_property
+    def references(self) -> tuple[Column, ...]:
+        """The columns that name other entities."""
+        return tuple(column for column in self.columns if column.target)
 
 
 class ModelEntity:
@@ -162,10 +172,11 @@ class ModelEntity:
         # Entity types follow the settings, which are read live.
         key = (conf.namespace, conf.principal_type, conf.user_id_field)
         if key not in self._plans:
-            self._plans[key] = Plan(
-                tuple(self._column(name, path, "attributes") for name, path in self._paths().items()),
-                tuple(self._parent(path) for path in self.parents),
-            )
+            attributes = tuple(self._column(name, path, "attributes") for name, path in self._paths().items())
+            # What is both an attribute and a parent is read once.
+            known = {column.path: column for column in attributes if column.target}
+            parents = (self._parent(path) for path in self.parents)
+            self._plans[key] = Plan(attributes, tuple(known.get(column.path, column) for column in parents))
         return self._plans[key]
 
     @property

@@ -12,13 +12,16 @@ from django.db import models, router
 
 from django_avp.cedar import Entity, EntityUid
 from django_avp.conf import conf
-from django_avp.entities.model_entity import ModelEntity
+from django_avp.entities.model_entity import ModelEntity, Plan
 from django_avp.entities.registry import Registry
 from django_avp.entities.rows import Row, complete, read
 from django_avp.references import Path
 from django_avp.values import Unholdable, to_value
 
-__all__ = ["Node", "Nodes", "Targets", "with_uids"]
+__all__ = ["Node", "Nodes", "Place", "Targets", "place_of", "with_uids"]
+
+Place = tuple[type[models.Model] | None, Any]
+"""Where an instance is stored: its model and its primary key."""
 
 Targets = dict[EntityUid, models.Model | None]
 """Entities that a value names, with the instance where the value holds it."""
@@ -44,12 +47,16 @@ class Nodes:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._definitions: dict[str, ModelEntity | None] = {}
-        self._uids: dict[tuple[type[models.Model] | None, Any], EntityUid] = {}
+        self._definitions: dict[str, tuple[ModelEntity, Plan] | None] = {}
+        self._uids: dict[Place, EntityUid] = {}
         self._rows: dict[EntityUid, Row] = {}
         self._nodes: dict[EntityUid, Node | None] = {}
         self._referring: dict[EntityUid, models.Model] = {}
         self._is_stale = False
+
+    def seen(self, place: Place) -> EntityUid | None:
+        """The id under which the instance of a place was first seen, if it was."""
+        return self._uids.get(place)
 
     def see(self, uid: EntityUid, instance: models.Model) -> EntityUid:
         """Take a snapshot of an instance and of all that it brought along, unless they were seen before.
@@ -57,13 +64,16 @@ class Nodes:
         Returns:
             The id under which the instance was first seen: a form may have written another one on it.
         """
-        uid = self._uids.setdefault((instance._meta.concrete_model, instance.pk), uid)
+        uid = self._uids.setdefault(place_of(instance), uid)
         seen = [] if self._is_stale else [(uid, instance)]
         for one, row in seen:  # grows while it is walked
-            definition = self.definition(one.type)
-            if definition is not None and one not in self._rows and one not in self._nodes:
-                self._rows[one] = Row.of(definition, row)
-                seen.extend(self._rows[one].related())
+            known = self._known(one.type)
+            if known is not None and one not in self._rows and one not in self._nodes:
+                definition, plan = known
+                snapshot = self._rows[one] = Row.of(definition, plan, row)
+                for column in plan.references:
+                    if self._known(str(column.target)):
+                        seen.extend(column.loaded_targets(snapshot.instance))
         return uid
 
     def forget(self) -> None:
@@ -75,10 +85,15 @@ class Nodes:
 
     def definition(self, entity_type: str) -> ModelEntity | None:
         """The definition of an entity type whose entities may exist."""
+        known = self._known(entity_type)
+        return known[0] if known else None
+
+    def _known(self, entity_type: str) -> tuple[ModelEntity, Plan] | None:
         if entity_type not in self._definitions:
             # Principals and groups exist only as the token's (rule A3).
             is_reserved = entity_type in (conf.principal_type, conf.group_type)
-            self._definitions[entity_type] = None if is_reserved else self._registry.of_type(entity_type)
+            definition = None if is_reserved else self._registry.of_type(entity_type)
+            self._definitions[entity_type] = (definition, definition.plan) if definition else None
         return self._definitions[entity_type]
 
     def get(self, uid: EntityUid) -> Node | None:
@@ -115,11 +130,15 @@ class Nodes:
         definition = row.definition
         attributes: dict[str, Any] = {}
         references: dict[Path, Iterable[EntityUid]] = {}
+        named = {column: column.targets(row.values[column]) for column in row.plan.references}
         for column in row.plan.attributes:
-            _put(attributes, column.name, column.to_cedar, row.values[column])
             # Cedar cannot look into a Set: its members need not exist.
-            if column.target and not column.is_set:
-                references[column.name,] = column.targets(row.values[column])
+            if column in named and not column.is_set:
+                references[column.name,] = named[column]
+                for target in named[column]:
+                    _put(attributes, column.name, to_value, target)
+            else:
+                _put(attributes, column.name, column.to_cedar, row.values[column])
         for name, method in definition.computed.items():
             found: dict[Path, Targets] = {}
             value = with_uids(getattr(definition, method)(row.instance), (name,), found, self._registry)
@@ -128,10 +147,15 @@ class Nodes:
             for target, instance in (pair for targets in found.values() for pair in targets.items()):
                 if instance is not None:
                     self.see(target, instance)
-        parents = dict.fromkeys(parent for column in row.plan.parents for parent in column.targets(row.values[column]))
+        parents = dict.fromkeys(parent for column in row.plan.parents for parent in named[column])
         for target in (*parents, *(target for targets in references.values() for target in targets)):
             self._referring.setdefault(target, row.instance)
         return Node(Entity(uid, attributes, tuple(parents)), references)
+
+
+def place_of(instance: models.Model) -> Place:
+    """Where an instance is stored, or would be."""
+    return instance._meta.concrete_model, instance.pk
 
 
 def _put(attributes: dict[str, Any], name: str, convert: Callable[[Any], Any], value: Any) -> None:

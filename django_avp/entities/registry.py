@@ -53,7 +53,8 @@ class Registry:
 
     def find(self, model: type[models.Model]) -> ModelEntity | None:
         """The definition of a model, or of the one it is a proxy or a child of; ``None`` if there is none."""
-        return next((self._definitions[base] for base in model.__mro__ if base in self._definitions), None)
+        known = self._definitions.get(model)
+        return known or next((self._definitions[base] for base in model.__mro__ if base in self._definitions), None)
 
     def get(self, model: type[models.Model]) -> ModelEntity:
         """The definition of a model.

@@ -14,7 +14,6 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models, router
 
-from django_avp.cedar import EntityUid
 from django_avp.entities.columns import NOT_LOADED, Column, stored
 from django_avp.entities.model_entity import ModelEntity, Plan
 from django_avp.values import LONG_MAX, LONG_MIN
@@ -24,30 +23,37 @@ __all__ = ["Row", "complete", "read"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row: a copy of its instance, and the values of the columns that its entity is made of."""
+    """A row: its key, and the values of the columns that its entity is made of.
+
+    Attributes:
+        definition: what the entity is made of.
+        plan: its columns.
+        instance: the row's instance, for methods that compute attributes a copy; of another one only where it came
+            from is looked at again.
+        key: its primary key.
+        values: of the columns.
+    """
 
     definition: ModelEntity
     plan: Plan
     instance: models.Model
+    key: Any
     values: dict[Column, Any]
 
     @classmethod
-    def of(cls, definition: ModelEntity, instance: models.Model) -> Row:
-        """Take a snapshot: neither the instance nor what it brought along is looked at again (rule A4)."""
-        snapshot = _copy(instance, definition.model)
-        plan = definition.plan
-        values = {column: column.loaded(snapshot) for column in (*plan.attributes, *plan.parents)}
-        return cls(definition, plan, snapshot, values)
+    def of(cls, definition: ModelEntity, plan: Plan, instance: models.Model) -> Row:
+        """Take a snapshot: nothing that the instance or what it brought along says is looked at again (rule A4)."""
+        if not issubclass(type(instance), models.Model):
+            instance = copy.copy(instance)  # request.user is lazy; its copy is the user
+        if definition.computed:
+            instance = _copy(instance, definition.model)
+        values = {column: column.loaded(instance) for column in plan.columns}
+        return cls(definition, plan, instance, getattr(instance, definition.model._meta.pk.attname), values)
 
     @property
     def is_complete(self) -> bool:
         """Whether every column is loaded; after :func:`complete`, whether the row still exists."""
         return all(value is not NOT_LOADED for value in self.values.values())
-
-    def related(self) -> Iterator[tuple[EntityUid, models.Model]]:
-        """The entities that it refers to, as far as their instances are loaded."""
-        for column in self.values:
-            yield from column.loaded_targets(self.instance)
 
 
 def read(definition: ModelEntity, ids: Iterable[str], database: str) -> Iterator[Row]:
@@ -58,8 +64,9 @@ def read(definition: ModelEntity, ids: Iterable[str], database: str) -> Iterator
     field = definition.identifier
     keys = [key for entity in ids if (key := _key(field, entity)) is not None]
     if keys:
+        plan = definition.plan
         for instance in _queryset(definition, database).filter(**{f"{field.name}__in": keys}):
-            yield Row.of(definition, instance)
+            yield Row.of(definition, plan, instance)
 
 
 def complete(definition: ModelEntity, rows: Iterable[Row]) -> None:
@@ -80,7 +87,7 @@ def _fetch(definition: ModelEntity, database: str, columns: Collection[Column], 
     if not lacking:
         return
     to_python = definition.model._meta.pk.to_python
-    keys = [to_python(row.instance.pk) for row in lacking]
+    keys = [to_python(row.key) for row in lacking]
     needed = [column for column in columns if any(row.values[column] is NOT_LOADED for row in lacking)]
     paths = list(dict.fromkeys(["pk", *(column.path for column in needed)]))
     found = defaultdict(list)
@@ -107,8 +114,6 @@ def _by_database(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 def _copy(instance: models.Model, model: type[models.Model]) -> models.Model:
     """A copy that shares nothing that changes, as an instance of the registered model and not of a proxy or child."""
-    if not issubclass(type(instance), models.Model):
-        instance = copy.copy(instance)  # request.user is lazy; its copy is the user
     snapshot = model.__new__(model)
     snapshot.__dict__.update(instance.__dict__)
     snapshot._state = copy.copy(instance._state)

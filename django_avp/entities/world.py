@@ -17,11 +17,11 @@ from django.db import models
 
 from django_avp.cedar import Entity, EntityUid
 from django_avp.conf import conf
-from django_avp.entities.nodes import Nodes, with_uids
+from django_avp.entities.nodes import Nodes, Place, place_of, with_uids
 from django_avp.entities.registry import Registry
 from django_avp.references import Path, References, Root
 
-__all__ = ["MAX_ANCESTORS", "Start", "World", "WorldFault", "Worlds", "with_uids"]
+__all__ = ["MAX_ANCESTORS", "Place", "Start", "World", "WorldFault", "Worlds", "place_of", "with_uids"]
 
 # Verified Permissions quotas: "Transitive parents per resource" is 100 with the resource itself.
 MAX_ANCESTORS = 99
@@ -47,6 +47,11 @@ class Worlds:
 
     def __init__(self, registry: Registry) -> None:
         self._nodes = Nodes(registry)
+        self._ancestors: dict[tuple[EntityUid, ...], tuple[EntityUid, ...]] = {}
+
+    def seen(self, place: Place) -> EntityUid | None:
+        """The id that the instance of a place had when it was first seen, if it was."""
+        return self._nodes.seen(place)
 
     def see(self, uid: EntityUid, instance: models.Model) -> EntityUid:
         """Take a snapshot of an instance unless it was seen before, and return the id that it had then."""
@@ -55,6 +60,7 @@ class Worlds:
     def forget(self) -> None:
         """Read everything from the database from now on: what was loaded may be derived from what was written."""
         self._nodes.forget()
+        self._ancestors.clear()
 
     def build(self, starts: Mapping[Any, Iterable[Start]], references: References) -> dict[Any, World]:
         """Build a world for each key of ``starts``, which maps it to the entities that its check begins at.
@@ -66,10 +72,9 @@ class Worlds:
         if not any(groups.values()):
             return dict.fromkeys(groups, World())
         # Several actions on one resource begin at the same entities.
-        worlds: dict[tuple[Start, ...], World] = dict.fromkeys(groups.values(), World())
-        self._load([start for group in worlds for start in group], references)
-        for group in worlds:
-            worlds[group] = self._world(group, references)
+        distinct = dict.fromkeys(groups.values())
+        self._load([start for group in distinct for start in group], references)
+        worlds = {group: self._world(group, references) for group in distinct}
         return {key: worlds[group] for key, group in groups.items()}
 
     def _load(self, starts: Iterable[Start], references: References) -> None:
@@ -96,30 +101,40 @@ class Worlds:
             if depth > _limit(references):
                 raise WorldFault("too_deep")
             for uid, root, path in states:
+                node = self._nodes.get(uid)
                 # A dangling reference is an entity that does not exist; a resource has to be there.
-                is_missing = self._nodes.get(uid) is None and self._nodes.definition(uid.type) is not None
-                if is_missing and (root, path) == ("resource", ()):
+                if node is None and (root, path) == ("resource", ()) and self._nodes.definition(uid.type) is not None:
                     raise WorldFault("no_entity")
                 if uid not in reached:
-                    reached.update(self._ancestry(uid))
-        self._refuse_cycles(reached)
+                    reached[uid] = None
+                    reached.update(dict.fromkeys(self._above(uid, node.parents) if node else ()))
         return reached
 
-    def _ancestry(self, uid: EntityUid) -> dict[EntityUid, None]:
-        """An entity and its ancestors."""
+    def _above(self, uid: EntityUid, parents: tuple[EntityUid, ...]) -> tuple[EntityUid, ...]:
+        """The ancestors of an entity, which those of the same parents share."""
+        ancestors = self._ancestors.get(parents)
+        if ancestors is None:
+            ancestors = self._ancestors[parents] = self._ancestry(parents)
+        # Cedar refuses all entities of a batch when some are their own ancestors.
+        if uid in ancestors:
+            raise WorldFault("cycle")
+        return ancestors
+
+    def _ancestry(self, parents: tuple[EntityUid, ...]) -> tuple[EntityUid, ...]:
+        """Entities that are parents, and their ancestors."""
         ancestry: dict[EntityUid, None] = {}
-        for depth, generation in enumerate(self._generations([uid])):
+        for depth, generation in enumerate(self._generations(parents), start=1):
             if depth > conf.max_depth:
                 raise WorldFault("too_deep")
-            if depth and not all(parent.is_valid for parent in generation):
+            if not all(parent.is_valid for parent in generation):
                 raise WorldFault("invalid_id")
             ancestry.update(dict.fromkeys(generation))
-            if len(ancestry) > MAX_ANCESTORS + 1:
+            if len(ancestry) > MAX_ANCESTORS:
                 raise WorldFault("too_many_parents")
-        return ancestry
+        self._refuse_cycles(ancestry)
+        return tuple(ancestry)
 
     def _refuse_cycles(self, uids: Iterable[EntityUid]) -> None:
-        # Cedar refuses all entities of a batch when some are their own ancestors.
         parents = {uid: node.parents for uid in uids if (node := self._nodes.get(uid))}
         try:
             TopologicalSorter(parents).prepare()
@@ -132,8 +147,13 @@ class Worlds:
         """The places that policies come to, by the number of references on the way."""
         seen = dict.fromkeys(starts)
         level = list(seen)
+        depth = 0
         while level:
             yield level
+            if depth == references.length:
+                # No policy follows more references.
+                return
+            depth += 1
             following = dict.fromkeys(state for reached in level for state in self._followed(reached, references))
             level = [state for state in following if state not in seen]
             seen.update(dict.fromkeys(level))

@@ -72,7 +72,7 @@ class Kept:
         if known is not None:
             observing.observer.filter_made("kept")
             return known  # type: ignore[no-any-return]
-        left = self._residuals(policies, question, stand_in, kind)
+        left = self._residuals(policies, question, stand_in, definition.entity_type, kind)
         named = left.bound(stand_in, uid)
         condition, is_personal = compiled(policies, named, question, definition, dialect, bound)
         kept = Filter(condition, definition.model)
@@ -98,12 +98,14 @@ class Kept:
             return uid
         return EntityUid(uid.type, self._stand_in)
 
-    def _residuals(self, policies: Policies, question: Question, stand_in: EntityUid, kind: Hashable) -> Residuals:
-        left: Residuals | None = self._get(policies, kind)
+    def _residuals(
+        self, policies: Policies, question: Question, stand_in: EntityUid, resource_type: str, kind: Hashable
+    ) -> Residuals:
+        left: Residuals | None = self._get(policies, (kind, resource_type))
         if left is None:
             entities = (replace(question.principal, uid=stand_in), *question.entities)
-            left = residuals(policies, stand_in, question.action, question.context, entities)
-            self._put(policies, kind, left)
+            left = residuals(policies, stand_in, question.action, question.context, entities, resource_type)
+            self._put(policies, (kind, resource_type), left)
         return left
 
     def _get(self, policies: Policies, key: Hashable) -> Any:

@@ -14,8 +14,13 @@ import cedarpy
 
 from django_avp.cedar import Entity, EntityUid
 from django_avp.policies import Policies
+from django_avp.slicing import Asked
 
 __all__ = ["MisfitError", "Residuals", "conforms", "residuals", "residuals_for_anybody"]
+
+
+# What is left of a policy has to be compiled, too: as much work as many checks.
+_WORTH = 100
 
 
 class MisfitError(Exception):
@@ -41,9 +46,14 @@ class Residuals:
 
 
 def residuals(
-    policies: Policies, principal: EntityUid, action: EntityUid, context: str, entities: Iterable[Entity]
+    policies: Policies,
+    principal: EntityUid,
+    action: EntityUid,
+    context: str,
+    entities: Iterable[Entity],
+    resource_type: str,
 ) -> Residuals:
-    """Evaluate policies as far as they do not depend on the resource.
+    """Evaluate policies as far as they do not depend on the resource; those whose scope cannot match are left out.
 
     Args:
         policies: the policies and their schema.
@@ -51,13 +61,21 @@ def residuals(
         action: the action, which applies to the principal.
         context: a Record as JSON text; empty for none.
         entities: what exists apart from the resource.
+        resource_type: the type of the resource.
 
     Raises:
         MisfitError: the context or the entities do not conform to the schema.
     """
     # The resource is left out, never made up: a policy that names it must stay (facts of partial evaluation).
     request = {"principal": str(principal), "action": str(action), "context": context or "{}"}
-    return _left(policies, request, entities)
+    known = {entity.uid: entity for entity in entities}
+    part = policies.slices.fitting(
+        Asked.about({principal}, known),
+        policies.about_actions({action}, known),
+        Asked.about_any(resource_type),
+        checks=_WORTH,
+    )
+    return _left(policies, part, request, known.values())
 
 
 def residuals_for_anybody(
@@ -76,16 +94,18 @@ def residuals_for_anybody(
         MisfitError: the context or the entities do not conform to the schema.
     """
     request = {"action": str(action), "resource": str(resource), "context": context or "{}"}
-    left = _left(policies, request, entities)
+    left = _left(policies, policies.policy_set, request, entities)
     return Residuals({key: _named(part) for key, part in left.conditions.items()}, left.errors)
 
 
-def _left(policies: Policies, request: Mapping[str, str], entities: Iterable[Entity]) -> Residuals:
+def _left(
+    policies: Policies, part: cedarpy.PolicySet, request: Mapping[str, str], entities: Iterable[Entity]
+) -> Residuals:
     schema = policies.schema.handle if policies.schema else None
     document = json.dumps([entity.as_json() for entity in entities])
     try:
         handle = cedarpy.Entities.from_json_str(document, schema)
-        result = cedarpy.is_authorized_partial(dict(request), policies.policy_set, handle, schema)
+        result = cedarpy.is_authorized_partial(dict(request), part, handle, schema)
     except ValueError:
         # The text may quote claims (rule A8).
         raise MisfitError from None

@@ -11,8 +11,7 @@ from typing import Any
 import cedarpy
 
 from django_avp.cedar import Check, EntityUid, Verdict
-from django_avp.policies import Policies, Statement, parse
-from django_avp.references import Mentions, References
+from django_avp.policies import Policies, Statement, parse, ready
 
 __all__ = ["Override", "woven"]
 
@@ -77,12 +76,11 @@ def woven(policies: Policies, overrides: Sequence[Override]) -> Policies:
         # First, so that a policy that cannot be evaluated is not asked at all.
         document[kind][policy_id] = {**policy, "conditions": [*guards, *policy["conditions"]]}
     forbids = [name for name in own if document["staticPolicies"][name]["effect"] == "forbid"]
+    policy_set = cedarpy.PolicySet.from_json_str(json.dumps(document))
     return replace(
         policies,
-        policy_set=cedarpy.PolicySet.from_json_str(json.dumps(document)),
         statements={**policies.statements, **own},
         forbids=policies.forbids.union(forbids),
-        references=References.of(document),
-        mentions=Mentions.of(document),
         digest=f"{policies.digest}+{'+'.join(map(repr, overrides))}",
+        **ready(document, policy_set, policies.schema),
     )

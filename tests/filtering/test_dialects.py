@@ -37,7 +37,7 @@ def definition_of(model, **body):
 def asked(condition, definition, vendor):
     """The templates of the list that a condition makes."""
     policies = parsed(f"permit (principal, action, resource) when {{ {condition} }};")
-    left = residuals(policies, ANN.uid, VIEW, "", [ANN])
+    left = residuals(policies, ANN.uid, VIEW, "", [ANN], definition.entity_type)
     found, _ = compiled(policies, left, Question(ANN, VIEW), definition, DIALECTS[vendor])
     return " ".join(sorted(templates(found)))
 
@@ -83,8 +83,8 @@ def test_e6_each_database_is_asked_in_its_own_words(condition, model, body, vend
 def test_what_policies_say_is_asked_before_what_every_row_has_to_be(vendor):
     """Whether a row is decided is asked of those that are left: databases go by the order where no index tells."""
     policies = parsed('permit (principal, action, resource) when { resource.memo like "a*" };')
-    left = residuals(policies, ANN.uid, VIEW, "", [ANN])
     definition = definition_of(Room, id_field="slug", attributes={"memo": "slug"})
+    left = residuals(policies, ANN.uid, VIEW, "", [ANN], definition.entity_type)
     found, _ = compiled(policies, left, Question(ANN, VIEW), definition, DIALECTS[vendor])
     tests = [DIALECTS[vendor].like, f"({DIALECTS[vendor].is_id})"]
     assert [sql for sql in templates(found) if sql in tests] == tests

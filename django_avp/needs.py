@@ -1,0 +1,138 @@
+"""What of entities the policies need: an attribute that none of them reads is not given to Cedar.
+
+An attribute costs as much as the evaluation of several policies. But where there is a schema, an entity has to conform
+to it as a whole, or nothing is decided about it (rule A7): what is left out is looked at here.
+
+INVARIANT: an attribute is left out only if no policy names it and Cedar would have taken it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cedarpy
+
+from django_avp.cedar import Entity
+from django_avp.declarations import join
+from django_avp.schema import Attribute, EntityType, NamedType, Schema, SetType, Type
+from django_avp.schema_json import schema_json
+
+__all__ = ["Needs"]
+
+_PRIMITIVES: Mapping[str, type] = {"Bool": bool, "String": str, "Long": int}
+_EXTENSIONS = {"datetime": "datetime", "decimal": "decimal", "duration": "duration", "ipaddr": "ip"}
+
+
+class Needs:
+    """The attributes that decisions need, and the schema that is content with them.
+
+    Args:
+        read: the names of all attributes that policies read or look for, of whatever entity.
+        schema: what entities have to conform to, if there is a schema.
+    """
+
+    def __init__(self, read: Collection[str], schema: Schema | None) -> None:
+        self._read = frozenset(read)
+        self._schema = schema
+
+    def of(self, entity: Entity) -> dict[str, Any]:
+        """What of an entity is needed, as an element of Cedar's JSON entities document.
+
+        Raises:
+            ValueError: it lacks an attribute that the schema requires.
+        """
+        unread = None if self._lean is None else self._lean.unread.get(entity.uid.type, _ALL_READ)
+        attributes = entity.attributes
+        if unread is not None and not unread.required <= attributes.keys():
+            raise ValueError("An attribute that the schema requires is absent.")
+        needed = {
+            name: value
+            for name, value in attributes.items()
+            if name in self._read or (unread is not None and not unread.accepts(name, value))
+        }
+        return {
+            "uid": entity.uid.as_json(),
+            "attrs": needed,
+            "parents": [parent.as_json() for parent in entity.parents],
+        }
+
+    @property
+    def handle(self) -> cedarpy.Schema | None:
+        """The schema to evaluate with: the same, but for attributes that no policy reads, which may be absent."""
+        return None if self._lean is None else self._lean.handle
+
+    @cached_property
+    def _lean(self) -> _Lean | None:
+        return None if self._schema is None else _Lean.of(self._schema, self._read)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """The attributes of an entity type that no policy reads; those of ``required`` have to be there all the same."""
+
+    attributes: Mapping[str, Attribute]
+    required: frozenset[str]
+    entity_types: Mapping[str, EntityType]
+
+    def accepts(self, name: str, value: Any) -> bool:
+        """Whether a value is certainly one that Cedar takes for an attribute."""
+        return name in self.attributes and _conforms(self.attributes[name].type, value, self.entity_types)
+
+
+_ALL_READ = _Unread({}, frozenset(), {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Lean:
+    """A schema that requires no attribute which policies do not read, and these attributes by entity type."""
+
+    handle: cedarpy.Schema
+    unread: Mapping[str, _Unread]
+
+    @classmethod
+    def of(cls, schema: Schema, read: Collection[str]) -> _Lean:
+        document = json.loads(schema_json(schema.handle))
+        unread: dict[str, _Unread] = {}
+        # An id of an enumeration is not looked up here.
+        plain = {name: schema.entity_types[name] for name, part in _entity_types(document) if "enum" not in part}
+        for name, part in _entity_types(document):
+            # The shape of several types may be one that they share: what of that is read by whom is not told apart.
+            attributes = part.get("shape", {}).get("attributes", {})
+            own = {one: schema.entity_types[name].shape.attributes[one] for one in attributes if one not in read}
+            required = frozenset(one for one, attribute in own.items() if attribute.required)
+            unread[name] = _Unread(own, required, plain)
+            for one in required:
+                attributes[one]["required"] = False
+        return cls(cedarpy.Schema.from_json_str(json.dumps(document)), unread)
+
+
+def _entity_types(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The entity types of a schema in Cedar's JSON format, by qualified name."""
+    for namespace, declared in document.items():
+        yield from ((join(namespace, name), part) for name, part in declared["entityTypes"].items())
+
+
+def _conforms(kind: Type, value: Any, entity_types: Mapping[str, EntityType]) -> bool:
+    """Whether a value in Cedar's JSON format is certainly of a type; where Cedar might know better, it is not."""
+    if isinstance(kind, NamedType):
+        return _is_a(kind.name, value, entity_types)
+    if isinstance(kind, SetType):
+        return isinstance(value, list) and all(_conforms(kind.element, one, entity_types) for one in value)
+    return (
+        isinstance(value, dict)
+        and not kind.undeclared(value)
+        and not kind.lacking(value)
+        and all(_conforms(kind.attributes[name].type, one, entity_types) for name, one in value.items())
+    )
+
+
+def _is_a(name: str, value: Any, entity_types: Mapping[str, EntityType]) -> bool:
+    if name in entity_types:
+        return isinstance(value, dict) and "__entity" in value and value["__entity"].get("type") == name
+    if name in _PRIMITIVES:
+        return type(value) is _PRIMITIVES[name]
+    return name in _EXTENSIONS and isinstance(value, dict) and value.get("__extn", {}).get("fn") == _EXTENSIONS[name]
