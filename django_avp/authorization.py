@@ -85,6 +85,8 @@ class Authorization:
 
     Attributes:
         recorder: is told what is asked and decided; that of the request, if it has one.
+        permission_actions: which action a permission is asked as, by permission and kind of resource; ``None`` for one
+            that is left to other backends.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Authorization:
         self.fault = fault
         self.recorder: Recorder | None = getattr(request, "avp_recorder", None)
         self.rounds: list[Round] = []
+        self.permission_actions: dict[tuple[str, Any], EntityUid | None] = {}
         self.is_used = False
         self.is_user_read = False
         self._context = context or {}
@@ -453,7 +456,8 @@ class Authorization:
         """The check of a question; ``None`` if its context cannot be sent. Raises what :meth:`can` raises."""
         self.mark_used()
         try:
-            return self._questions.check(action, resource, context, self._load_context())
+            common = self._common_context
+            return self._questions.check(action, resource, context, self._load_context() if common is None else common)
         except Unholdable:
             logger.error("avp.context_refused", extra={"action": str(action)})
             return None
@@ -464,6 +468,9 @@ class Authorization:
 
     def answer(self, check: Check, *, place: Place | None = None, is_planned: bool = True) -> Decision:
         """The decision about a check, made now if there is none; one that was not planned is counted as such."""
+        decision = self._decisions.get(check)
+        if decision is not None and self.recorder is None:
+            return decision
         if self.add(check, place, is_read=True):
             if not is_planned:
                 self._unplanned.add(check)

@@ -16,6 +16,7 @@ from django_avp.vocabulary import action_of_permission, action_uid, mapped_permi
 
 if TYPE_CHECKING:
     from django_avp.authorization import Authorization
+    from django_avp.schema import Schema
 
 __all__ = ["VerifiedPermissionsBackend"]
 
@@ -86,17 +87,26 @@ class VerifiedPermissionsBackend(BaseBackend):
 
     def _action(self, authorization: Authorization, perm: str, obj: Any) -> EntityUid | None:
         """The action to ask about; ``None`` if the question is not ours."""
-        mapped = action_of_permission(perm, has_object=obj is not None)
-        resource_type = _resource_type(obj)
-        if resource_type is None:
+        if isinstance(obj, models.Model) and obj.pk is None:
             return None
-        schema = authorization.schema
-        if schema is None:
-            return mapped
-        action = mapped or action_uid(perm)
-        declared = schema.actions.get(action)
-        is_ours = declared is not None and resource_type in declared.resources
-        return action if is_ours else None
+        kind = obj if obj is None or isinstance(obj, EntityUid) else obj.__class__
+        known = authorization.permission_actions
+        if (perm, kind) not in known:
+            known[perm, kind] = _action(authorization.schema, perm, kind)
+        return known[perm, kind]
+
+
+def _action(schema: Schema | None, perm: str, kind: Any) -> EntityUid | None:
+    resource_type = _resource_type(kind)
+    if resource_type is None:
+        return None
+    mapped = action_of_permission(perm, has_object=kind is not None)
+    if schema is None:
+        return mapped
+    action = mapped or action_uid(perm)
+    declared = schema.actions.get(action)
+    is_ours = declared is not None and resource_type in declared.resources
+    return action if is_ours else None
 
 
 def _authorization(user_obj: Any) -> Authorization | None:
@@ -105,13 +115,14 @@ def _authorization(user_obj: Any) -> Authorization | None:
     return authorization if authorization is not None and authorization.identity is not None else None
 
 
-def _resource_type(obj: Any) -> str | None:
-    if obj is None:
+def _resource_type(kind: Any) -> str | None:
+    """The type of a resource, which is an entity id, nothing, or an instance of a class."""
+    if kind is None:
         return conf.application.type
-    if isinstance(obj, EntityUid):
-        return obj.in_namespace(conf.namespace).type
-    definition = registry.find(obj.__class__) if isinstance(obj, models.Model) else None
-    return definition.entity_type if definition and obj.pk is not None else None
+    if isinstance(kind, EntityUid):
+        return kind.in_namespace(conf.namespace).type
+    definition = registry.find(kind) if issubclass(kind, models.Model) else None
+    return definition.entity_type if definition else None
 
 
 def _granted(decision: Decision) -> bool:
