@@ -65,6 +65,10 @@ class Needs:
         """The schema to evaluate with: the same, but for attributes that no policy reads, which may be absent."""
         return None if self._lean is None else self._lean.handle
 
+    def is_enumerated(self, entity_type: str) -> bool:
+        """Whether the schema lists the ids that entities of a type may have."""
+        return self._lean is not None and entity_type in self._lean.enumerated
+
     @cached_property
     def _lean(self) -> _Lean | None:
         return None if self._schema is None else _Lean.of(self._schema, self._read)
@@ -92,13 +96,15 @@ class _Lean:
 
     handle: cedarpy.Schema
     unread: Mapping[str, _Unread]
+    enumerated: frozenset[str]
 
     @classmethod
     def of(cls, schema: Schema, read: Collection[str]) -> _Lean:
         document = json.loads(schema_json(schema.handle))
         unread: dict[str, _Unread] = {}
+        enumerated = frozenset(name for name, part in _entity_types(document) if "enum" in part)
         # An id of an enumeration is not looked up here.
-        plain = {name: schema.entity_types[name] for name, part in _entity_types(document) if "enum" not in part}
+        plain = {name: declared for name, declared in schema.entity_types.items() if name not in enumerated}
         for name, part in _entity_types(document):
             # The shape of several types may be one that they share: what of that is read by whom is not told apart.
             attributes = part.get("shape", {}).get("attributes", {})
@@ -107,7 +113,7 @@ class _Lean:
             unread[name] = _Unread(own, required, plain)
             for one in required:
                 attributes[one]["required"] = False
-        return cls(cedarpy.Schema.from_json_str(json.dumps(document)), unread)
+        return cls(cedarpy.Schema.from_json_str(json.dumps(document)), unread, enumerated)
 
 
 def _entity_types(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

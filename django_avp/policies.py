@@ -34,7 +34,7 @@ from django_avp.policy_files import (
 )
 from django_avp.references import Mentions, References
 from django_avp.schema import Schema
-from django_avp.slicing import Asked, Slices
+from django_avp.slicing import Asked, Slice, Slices
 
 __all__ = [
     "UNKNOWN",
@@ -275,7 +275,7 @@ def ready(document: Mapping[str, Any], policy_set: cedarpy.PolicySet, schema: Sc
     mentions = Mentions.of(document)
     return {
         "policy_set": policy_set,
-        "slices": Slices(document, policy_set),
+        "slices": Slices(document, Slice(policy_set, mentions.entities)),
         "needs": Needs(mentions.attributes, schema),
         "references": References.of(document),
         "mentions": mentions,

@@ -19,8 +19,9 @@ from typing import Any
 import cedarpy
 
 from django_avp.cedar import Entity, EntityUid
+from django_avp.references import Mentions
 
-__all__ = ["Asked", "Slices", "with_ancestors"]
+__all__ = ["Asked", "Slice", "Slices", "with_ancestors"]
 
 # To parse a policy takes about as long as to evaluate it for this many checks (benchmarks/policies.py).
 _PARSING = 20
@@ -137,25 +138,38 @@ class _Policy:
         return all(side.may_match(one) for side, one in zip(self.sides, asked, strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a policy set, or the whole.
+
+    Attributes:
+        policy_set: cedarpy's handle.
+        named: the entities that its policies name.
+    """
+
+    policy_set: cedarpy.PolicySet
+    named: frozenset[EntityUid]
+
+
 class Slices:
     """The parts of a policy set that questions need, made when they are worth it and kept.
 
     Args:
         document: the policy set in Cedar's JSON format.
-        whole: the same, parsed.
+        whole: the same, parsed, and what it names.
     """
 
-    def __init__(self, document: Mapping[str, Any], whole: cedarpy.PolicySet) -> None:
+    def __init__(self, document: Mapping[str, Any], whole: Slice) -> None:
         self._whole = whole
         self._policies = tuple(_policies(document))
         self._templates = {key: json.dumps(template) for key, template in document["templates"].items()}
         self._lock = Lock()
         # What was spent so far for want of a slice, until there is one.
-        self._kept: OrderedDict[tuple[int, ...], int | cedarpy.PolicySet] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, ...], int | Slice] = OrderedDict()
         self._size = 0
 
-    def fitting(self, principals: Asked, actions: Asked, resources: Asked, *, checks: int = 1) -> cedarpy.PolicySet:
-        """A policy set that decides questions as the whole set does.
+    def fitting(self, principals: Asked, actions: Asked, resources: Asked, *, checks: int = 1) -> Slice:
+        """The part that decides questions as the whole set does.
 
         Args:
             principals: who asks.
@@ -198,17 +212,16 @@ class Slices:
         keys: set[EntityUid | None] = {None}.union(*(one.ancestors for one in asked))
         return sorted({place for key in keys for place in self._by_entity.get(key, ())})
 
-    def _parsed(self, places: Iterable[int]) -> cedarpy.PolicySet:
+    def _parsed(self, places: Iterable[int]) -> Slice:
         policies = [self._policies[place] for place in places]
         templates = {policy.template_id for policy in policies if policy.template_id}
         static = ",".join(f"{json.dumps(one.policy_id)}:{one.text}" for one in policies if not one.template_id)
         named = ",".join(f"{json.dumps(key)}:{self._templates[key]}" for key in templates)
         links = ",".join(policy.text for policy in policies if policy.template_id)
-        return cedarpy.PolicySet.from_json_str(
-            f'{{"staticPolicies":{{{static}}},"templates":{{{named}}},"templateLinks":[{links}]}}'
-        )
+        text = f'{{"staticPolicies":{{{static}}},"templates":{{{named}}},"templateLinks":[{links}]}}'
+        return Slice(cedarpy.PolicySet.from_json_str(text), Mentions.of(json.loads(text)).entities)
 
-    def _keep(self, places: tuple[int, ...], value: int | cedarpy.PolicySet) -> None:
+    def _keep(self, places: tuple[int, ...], value: int | Slice) -> None:
         with self._lock:
             if places not in self._kept:
                 self._size += len(places) + 1

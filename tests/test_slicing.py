@@ -18,7 +18,7 @@ from django_avp.filtering.partial import residuals
 from django_avp.identity import Identity
 from django_avp.policies import PolicyBuilder, Statement
 from django_avp.schema import Schema
-from django_avp.slicing import Asked, Slices
+from django_avp.slicing import Asked, Slice, Slices
 from tests.conftest import POOL
 
 SETS = int(os.environ.get("SLICED_SETS", "260"))
@@ -243,12 +243,8 @@ def asked_about(entity):
 
 
 def fitting(policies, principal="ann", *, checks=1):
-    return policies.slices.fitting(
-        asked_about(uid("User", principal)),
-        asked_about(uid("Action", "View")),
-        asked_about(uid("Photo", "p1")),
-        checks=checks,
-    )
+    sides = [uid("User", principal), uid("Action", "View"), uid("Photo", "p1")]
+    return policies.slices.fitting(*map(asked_about, sides), checks=checks).policy_set
 
 
 def of_users(count):
@@ -312,4 +308,4 @@ def test_a_set_without_policies_has_no_slices(count):
     document = {"staticPolicies": {}, "templates": {}, "templateLinks": []}
     whole = cedarpy.PolicySet.from_json_str(json.dumps(document))
     one = asked_about(uid("User", "ann"))
-    assert Slices(document, whole).fitting(one, one, one, checks=count) is whole
+    assert Slices(document, Slice(whole, frozenset())).fitting(one, one, one, checks=count).policy_set is whole

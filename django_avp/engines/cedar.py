@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from django.conf import settings
 from django_avp.cedar import INVALID, Cause, Check, Decision, Entity, EntityUid, Verdict
 from django_avp.conf import conf
 from django_avp.engines.base import Batch, Decisions
+from django_avp.engines.likeness import Likeness
 from django_avp.policies import UNKNOWN, Policies, fingerprint, load
 from django_avp.schema import Schema
-from django_avp.slicing import Asked
+from django_avp.slicing import Asked, Slice
 from django_avp.values import Unholdable, to_json
 
 __all__ = ["CedarEngine", "evaluate", "with_token"]
@@ -103,19 +104,28 @@ class _Evaluation:
         self._token = batch.identity.token_context()
 
     def decisions(self) -> list[Decision]:
-        """Decide every check."""
+        """Decide every check, of those that are alike one."""
+        applicable = [position for position, check in enumerate(self._batch.checks) if self._is_applicable(check)]
+        part = self._slice(applicable)
+        alike = Likeness(self._batch, self._principal, self._policies.needs, part.named).groups(applicable)
         decided: dict[int, Decision] = {}
-        for entities, handle, positions in self._worlds():
+        for entities, positions in self._worlds([group[0] for group in alike]):
             checks = [self._batch.checks[position] for position in positions]
             requests = [self._request(check) for check in checks]
-            results = cedarpy.is_authorized_batch(requests, self._slice(checks, entities), handle, self._handle)
+            results = cedarpy.is_authorized_batch(requests, part.policy_set, entities, self._handle)
             for position, check, result in zip(positions, checks, results, strict=True):
                 decided[position] = self._decision(check, result)
         self._log()
-        return [decided.get(position, INVALID) for position in range(len(self._batch.checks))]
+        decisions = [INVALID] * len(self._batch.checks)
+        for group in alike:
+            for position in group:
+                decisions[position] = decided.get(group[0], INVALID)
+        return decisions
 
-    def _slice(self, checks: Sequence[Check], entities: Mapping[EntityUid, Entity]) -> cedarpy.PolicySet:
+    def _slice(self, positions: Iterable[int]) -> Slice:
         """The policies that may match one of the checks."""
+        checks = [self._batch.checks[position] for position in positions]
+        entities = self._entities(positions)
         return self._policies.slices.fitting(
             Asked.about({self._principal.uid}, entities),
             self._policies.about_actions({check.action for check in checks}, entities),
@@ -133,16 +143,15 @@ class _Evaluation:
 
     # Entities
 
-    def _worlds(self) -> Iterator[tuple[Mapping[EntityUid, Entity], cedarpy.Entities, list[int]]]:
-        """The entities of all checks at once; where Cedar refuses them, of ever smaller parts (rule A5)."""
-        parts = [[position for position, check in enumerate(self._batch.checks) if self._is_applicable(check)]]
+    def _worlds(self, positions: list[int]) -> Iterator[tuple[cedarpy.Entities, list[int]]]:
+        """The entities of checks, all at once; where Cedar refuses them, of ever smaller parts (rule A5)."""
+        parts = [positions]
         while parts:
             part = parts.pop()
-            entities = self._entities(part)
-            handle = self._parsed(entities)
-            if handle is not None:
-                yield entities, handle, part
-            elif self._parsed(self._entities([])) is None:
+            entities = self._parsed(part)
+            if entities is not None:
+                yield entities, part
+            elif self._parsed([]) is None:
                 # No check can be decided about a principal whose claims do not fit.
                 for position in part:
                     self._fault("avp.entity_refused", self._batch.checks[position], *self._misfits([self._principal]))
@@ -160,9 +169,9 @@ class _Evaluation:
         entities[self._principal.uid] = self._principal
         return entities
 
-    def _parsed(self, entities: Mapping[EntityUid, Entity]) -> cedarpy.Entities | None:
+    def _parsed(self, positions: Iterable[int]) -> cedarpy.Entities | None:
         try:
-            document = json.dumps([self._policies.needs.of(entity) for entity in entities.values()])
+            document = json.dumps([self._policies.needs.of(entity) for entity in self._entities(positions).values()])
             return cedarpy.Entities.from_json_str(document, self._handle)
         except ValueError:
             # The text of the error may quote attributes, which may be claims (rule A8).

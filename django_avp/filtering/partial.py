@@ -75,7 +75,7 @@ def residuals(
         Asked.about_any(resource_type),
         checks=_WORTH,
     )
-    return _left(policies, part, request, known.values())
+    return _left(policies, part.policy_set, request, known.values())
 
 
 def residuals_for_anybody(
