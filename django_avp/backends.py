@@ -90,10 +90,11 @@ class VerifiedPermissionsBackend(BaseBackend):
         if isinstance(obj, models.Model) and obj.pk is None:
             return None
         kind = obj if obj is None or isinstance(obj, EntityUid) else obj.__class__
-        known = authorization.permission_actions
-        if (perm, kind) not in known:
-            known[perm, kind] = _action(authorization.schema, perm, kind)
-        return known[perm, kind]
+        try:
+            return authorization.permission_actions[perm, kind]
+        except KeyError:
+            action = authorization.permission_actions[perm, kind] = _action(authorization.schema, perm, kind)
+            return action
 
 
 def _action(schema: Schema | None, perm: str, kind: Any) -> EntityUid | None:
