@@ -30,6 +30,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 DEV := .venv/dev-$(VERSION)
 DEMO := .venv/demo-$(VERSION)
 DOCS := .venv/docs-$(VERSION)
+BENCH := .venv/bench-$(VERSION)
 SCREENSHOTS := .venv/screenshots-$(VERSION)
 PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 
@@ -123,7 +124,8 @@ browser: $(DEV)/installed ## Use the example in Chromium, on a phone and on a de
 		echo "No Chromium was found here: the tests in a browser were left out"; \
 	fi
 
-bench: $(DEV)/installed ## Measure, side by side in one run (QUICK=1 only proves that it runs)
+bench: $(BENCH)/installed $(DEV)/installed ## Measure, side by side in one run (QUICK=1 only proves that it runs)
+	$(BENCH)/bin/python -m benchmarks $(if $(QUICK),--quick)
 	$(DEV)/bin/python -m benchmarks.planning $(if $(QUICK),--quick)
 	$(DEV)/bin/python -m benchmarks.engines $(if $(QUICK),--quick)
 	$(DEV)/bin/python -m benchmarks.lists $(if $(QUICK),--quick)

@@ -1,0 +1,65 @@
+"""``python -m benchmarks``: measures everything in one run, and writes the results beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from time import monotonic
+
+from benchmarks.core import Measured, Wrong
+from benchmarks.report import Circumstances, markdown
+from benchmarks.workers import GROUPS, Worker
+
+HERE = Path(__file__).parent
+
+
+def measure(names: Sequence[str], *, seconds: float, seed: int, is_quick: bool) -> list[Measured]:
+    """Let all groups alternate until the time is over.
+
+    Raises:
+        Wrong: a case gives a wrong answer.
+    """
+    workers: list[Worker] = []
+    try:
+        for number, name in enumerate(names):
+            workers.append(Worker(name, seed=seed + number, is_quick=is_quick))
+            workers[-1].get_ready()
+        ends = monotonic() + seconds
+        for turn in count():
+            for worker in workers:
+                worker.turn()
+            if monotonic() >= ends or is_quick and turn:
+                return [worker.close() for worker in workers]
+        raise AssertionError
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def main() -> None:
+    """Measure, print the results, and write them."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="prove that everything runs; the figures mean nothing")
+    parser.add_argument("--only", choices=GROUPS, action="append", help="a group; nothing is written (repeatable)")
+    parser.add_argument("--minutes", type=float, default=8, help="how long is measured (default: 8)")
+    parser.add_argument("--seed", type=int, default=1, help="of the order of the cases (default: 1)")
+    options = parser.parse_args()
+    circumstances = Circumstances()
+    try:
+        groups = measure(
+            options.only or list(GROUPS), seconds=options.minutes * 60, seed=options.seed, is_quick=options.quick
+        )
+    except Wrong as wrong:
+        sys.exit(str(wrong))
+    circumstances.end()
+    text = markdown(groups, circumstances)
+    print(text)
+    if not options.quick and not options.only:
+        (HERE / "RESULTS.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

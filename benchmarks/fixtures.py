@@ -1,0 +1,199 @@
+"""What several groups measure with: users, photos in hand, policies, and what they allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+
+from benchmarks.photos.models import Album, Photo
+from django_avp.authorization import Authorization
+from django_avp.engines.base import Engine
+from django_avp.engines.cedar import CedarEngine
+from django_avp.identity import Identity
+from django_avp.runtime import runtime
+
+__all__ = ["ACTIONS", "GROUPS", "POOL", "Site", "decided", "expected", "fill", "fillers", "identity", "may", "mixture"]
+
+POOL = "eu-west-1_AbCdEf123"
+GROUPS = ("editors", "family")
+PHOTOS = 30
+ACTIONS = ("ViewPhoto", "EditPhoto", "DeletePhoto")
+
+SCHEMA = """
+namespace PhotoFlash {
+  entity Group;
+  entity User in [Group];
+  entity Album;
+  entity Photo in [Album] = { title: String, owner: User, is_public: Bool, likes: Long, created: datetime };
+  action ReadOnly, Write;
+  action ViewPhoto in [ReadOnly] appliesTo { principal: User, resource: Photo };
+  action EditPhoto, DeletePhoto in [Write] appliesTo { principal: User, resource: Photo };
+}
+"""
+# Named one by one: without a schema, with which our engine decides, cedarpy knows no groups of actions.
+WRITE = 'PhotoFlash::Action::"EditPhoto", PhotoFlash::Action::"DeletePhoto"'
+# Ten policies, which read two of a photo's five attributes …
+POLICIES = f"""
+@id("own-photos")
+permit (principal, action in [PhotoFlash::Action::"ViewPhoto", {WRITE}], resource)
+when {{ resource.owner == principal }};
+@id("public-is-seen")
+permit (principal, action == PhotoFlash::Action::"ViewPhoto", resource) when {{ resource.is_public }};
+@id("editors-edit-what-is-public")
+permit (principal in PhotoFlash::Group::"{POOL}|editors", action == PhotoFlash::Action::"EditPhoto", resource)
+when {{ resource.is_public }};
+@id("moderators-delete-what-is-public")
+permit (principal in PhotoFlash::Group::"{POOL}|moderators", action == PhotoFlash::Action::"DeletePhoto", resource)
+when {{ resource.is_public }};
+@id("family-sees-its-album")
+permit (principal in PhotoFlash::Group::"{POOL}|family", action == PhotoFlash::Action::"ViewPhoto",
+resource in PhotoFlash::Album::"family");
+@id("press-sees-its-album")
+permit (principal in PhotoFlash::Group::"{POOL}|press", action == PhotoFlash::Action::"ViewPhoto",
+resource in PhotoFlash::Album::"press");
+@id("shared-with-bob")
+permit (principal == PhotoFlash::User::"{POOL}|bob", action == PhotoFlash::Action::"ViewPhoto",
+resource in PhotoFlash::Album::"drafts");
+@id("archived-stays")
+forbid (principal, action in [{WRITE}], resource in PhotoFlash::Album::"archive");
+@id("suspended-change-nothing")
+forbid (principal in PhotoFlash::Group::"{POOL}|suspended", action in [{WRITE}], resource);
+@id("kept-for-a-trial")
+forbid (principal, action == PhotoFlash::Action::"DeletePhoto", resource == PhotoFlash::Photo::"1");
+"""
+# … and ten that read all five, and allow the same.
+READING_ALL = (
+    POLICIES.replace(
+        'action == PhotoFlash::Action::"ViewPhoto", resource) when { resource.is_public }',
+        'action == PhotoFlash::Action::"ViewPhoto", resource)\n'
+        'when { resource.is_public && resource.created < datetime("2030-01-01") }',
+    )
+    .replace(
+        '"EditPhoto", resource)\nwhen { resource.is_public }',
+        '"EditPhoto", resource)\nwhen { resource.is_public && resource.likes < 1000 }',
+    )
+    .replace(
+        'resource in PhotoFlash::Album::"family")',
+        'resource in PhotoFlash::Album::"family")\nwhen { !(resource.title like "draft*") }',
+    )
+)
+
+
+def fill() -> tuple[User, list[Photo]]:
+    """A user with groups, and photos in hand with their albums."""
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    ann, bob = (User.objects.create(username=f"{POOL}|{name}") for name in ("ann", "bob"))
+    albums = [Album.objects.create(slug=slug) for slug in ("family", "press", "drafts", "archive")]
+    started = datetime(2026, 1, 1, tzinfo=UTC)
+    for number in range(PHOTOS):
+        Photo.objects.create(
+            title=f"Photo {number}",
+            owner=bob if number % 5 else ann,
+            is_public=number % 3 == 0,
+            likes=number,
+            created=started + timedelta(minutes=number),
+            album=albums[number % 4],
+        )
+    return ann, list(Photo.objects.select_related("album", "owner").order_by("pk"))
+
+
+def identity() -> Identity:
+    """Ann, as her token tells."""
+    return Identity.from_claims({"sub": "ann", "aud": "client-1", "cognito:groups": list(GROUPS)}, pool=POOL)
+
+
+def may(user: User, action: str, photo: Photo, groups: Sequence[str] = GROUPS) -> bool:
+    """What the policies say, as plain Python that knows the user's row and groups."""
+    if action != "ViewPhoto" and (photo.album.slug == "archive" or "suspended" in groups):
+        return False
+    if action == "DeletePhoto" and photo.pk == 1:
+        return False
+    if photo.owner_id == user.pk:
+        return True
+    if action == "ViewPhoto":
+        return (
+            photo.is_public
+            or ("family" in groups and photo.album.slug == "family")
+            or ("press" in groups and photo.album.slug == "press")
+        )
+    return photo.is_public and ("editors" if action == "EditPhoto" else "moderators") in groups
+
+
+def expected(user: User, photos: Sequence[Photo]) -> list[bool]:
+    """The answers of a page."""
+    return [may(user, action, photo) for photo in photos for action in ACTIONS]
+
+
+def decided(who: Identity, photos: Sequence[Photo]) -> list[bool]:
+    """A page: from instances in hand to decisions, in one round."""
+    authorization = Authorization(who)
+    authorization.collect(ACTIONS, photos)
+    authorization.decide()
+    return [bool(authorization.can(action, photo)) for photo in photos for action in ACTIONS]
+
+
+def fillers(number: int) -> Iterator[str]:
+    """Policies about one other principal and one other photo each, which say nothing of a page."""
+    for one in range(number):
+        yield (
+            f'@id("share-{one}") permit (principal == PhotoFlash::User::"{POOL}|user-{one}", action, '
+            f'resource == PhotoFlash::Photo::"{100_000 + one}");'
+        )
+
+
+def mixture(number: int) -> Iterator[str]:
+    """Policies of every scope about other principals and other photos."""
+    user, team = f'PhotoFlash::User::"{POOL}|user-{{0}}"', f'PhotoFlash::Group::"{POOL}|team-{{0}}"'
+    album, photo = 'PhotoFlash::Album::"album-{0}"', 'PhotoFlash::Photo::"10{0}"'
+    forms = (
+        f"permit (principal == {user}, action, resource == {photo});",
+        f'permit (principal in {team}, action == PhotoFlash::Action::"ViewPhoto", resource in {album});',
+        f"permit (principal is PhotoFlash::User in {team}, action, resource is PhotoFlash::Photo in {album});",
+        f'forbid (principal in {team}, action in PhotoFlash::Action::"Write", resource in {album});',
+        f"permit (principal in {team}, action, resource is PhotoFlash::Photo) when {{{{ resource.likes > {{0}} }}}};",
+    )
+    for one in range(number):
+        yield f'@id("rule-{one}") {forms[one % len(forms)].format(one)}'
+
+
+class Site:
+    """The engine and the policies that decide, which cases change before they are timed.
+
+    Args:
+        directory: where policies are written.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._engines: dict[str, Engine] = {}
+        self._stack = ExitStack()
+
+    def write(self, name: str, policies: str) -> Path:
+        """Write policies with the schema, under a name."""
+        path = self._directory / name
+        path.mkdir()
+        (path / "schema.cedarschema").write_text(SCHEMA)
+        (path / "policies.cedar").write_text(policies)
+        return path
+
+    def add(self, name: str, policies: str) -> CedarEngine:
+        """Have an engine in this process for policies."""
+        settings.AVP_POLICIES = self.write(name, policies)
+        engine = self._engines[name] = CedarEngine()
+        return engine
+
+    def deciding(self, name: str) -> Callable[[], None]:
+        """What lets the engine of a name decide from now on."""
+
+        def decide() -> None:
+            self._stack.close()
+            settings.AVP_POLICIES = self._directory / name
+            self._stack.enter_context(runtime.use_engine(self._engines[name]))
+
+        return decide

@@ -1,0 +1,1 @@
+"""The groups of cases, a module each, with a function ``build`` that makes the group."""

@@ -1,0 +1,51 @@
+"""The same page by more and more policies that say nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.core import Case, Group, Row
+from benchmarks.fixtures import GROUPS, POLICIES, POOL, Site, decided, expected, fill, fillers, identity, mixture
+from benchmarks.raw import Raw
+
+__all__ = ["build"]
+
+FORMS: dict[str, Callable[[int], Iterator[str]]] = {"of one scope": fillers, "of every scope": mixture}
+OWN = 10
+OURS, RAW = "django-avp, {}", "cedarpy, {}"
+BASE = f"{OWN} policies"
+
+
+def build(directory: Path, *, is_quick: bool) -> Group:
+    """The cases: the page's ten policies, alone and among others."""
+    user, photos = fill()
+    site, answers, who = Site(directory), expected(user, photos), identity()
+    groups = [f"{POOL}|{group}" for group in GROUPS]
+
+    def both(name: str, others: Iterator[str]) -> Iterator[Case]:
+        policies = site.add(name, "\n".join([POLICIES, *others])).policies()
+        raw = Raw(policies.policy_set, f"{POOL}|ann", groups, photos)
+        page = lambda: decided(who, photos)  # noqa: E731 - what is timed
+        yield Case(OURS.format(name), page, expected=answers, queries=0, prepare=site.deciding(name))
+        yield Case(RAW.format(name), raw.decide, expected=answers)
+
+    sizes = [300] if is_quick else [1_000, 10_000]
+    cases = [*both(BASE, iter(()))]
+    for size in sizes:
+        for form, others in FORMS.items():
+            cases += both(f"{size:,} policies {form}", others(size - OWN))
+    rows = [
+        Row(
+            f"e{number}",
+            f"the page with {size:,} policies {form}, beside the page with {OWN}",
+            OURS.format(f"{size:,} policies {form}"),
+            OURS.format(BASE),
+            at_most=most,
+        )
+        for number, (size, form, most) in enumerate(
+            [(size, form, most) for size, most in ((1_000, 1.5), (10_000, 2.5)) for form in FORMS], 1
+        )
+    ]
+    notes = ["cedarpy is given all policies, with parsed handles and ready dicts."]
+    return Group("The page by more policies", cases, rows, notes)

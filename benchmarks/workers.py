@@ -1,0 +1,127 @@
+"""Each group in a process of its own, which measures when it is its turn and waits otherwise.
+
+So each has the settings that it needs, no package changes what another group measures, and all groups alternate.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import django
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from benchmarks.core import Measured, Spread, Wrong
+from benchmarks.measuring import Meter
+
+__all__ = ["GROUPS", "Worker"]
+
+GROUPS = {
+    "tokens": "benchmarks.photos.settings",
+    "requests": "benchmarks.photos.settings",
+    "pages": "benchmarks.photos.settings",
+    "policies": "benchmarks.photos.settings",
+    "reads": "benchmarks.photos.settings",
+}
+"""The groups, each with its settings, in the order of the results."""
+
+
+class Worker:
+    """A group in its process.
+
+    Args:
+        name: of the group.
+        seed: of the order of its cases.
+        is_quick: whether it only proves that it runs.
+    """
+
+    def __init__(self, name: str, *, seed: int, is_quick: bool) -> None:
+        self.name = name
+        self._samples: dict[str, list[float]] = {}
+        context = get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(name, theirs, seed, is_quick), daemon=False)
+        self._process.start()
+        theirs.close()
+        self._kinds: Mapping[str, tuple[str, str]] = {}
+        self._facts: tuple[Any, ...] = ()
+
+    def get_ready(self) -> None:
+        """Wait until it is built, verified and calibrated.
+
+        Raises:
+            Wrong: it is not.
+        """
+        *self._facts, self._kinds = self._answer()
+
+    def turn(self) -> None:
+        """Let it measure."""
+        self._pipe.send("turn")
+        for case, taken in self._answer().items():
+            self._samples.setdefault(case, []).extend(taken)
+
+    def close(self) -> Measured:
+        """End it, and tell what was measured."""
+        self.stop()
+        spreads = {case: Spread.of(self._samples[case], *kind) for case, kind in self._kinds.items()}
+        return Measured(self.name, *self._facts, spreads)
+
+    def stop(self) -> None:
+        """End it."""
+        if not self._pipe.closed:
+            with suppress(BrokenPipeError):  # it has ended by itself
+                self._pipe.send("stop")
+            self._process.join()
+            self._pipe.close()
+
+    def _answer(self) -> Any:
+        try:
+            answer = self._pipe.recv()
+        except EOFError:
+            raise Wrong(f"The process of {self.name} ended by itself.") from None
+        if isinstance(answer, Wrong):
+            raise answer
+        return answer
+
+
+def _work(name: str, pipe: Connection, seed: int, is_quick: bool) -> None:
+    """The life of a process."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = GROUPS[name]
+    try:
+        django.setup()
+        with tempfile.TemporaryDirectory() as directory:
+            build = importlib.import_module(f"benchmarks.groups.{name}").build
+            group = build(Path(directory), is_quick=is_quick)
+            try:
+                meter = Meter(group, _counted, seed=seed, is_quick=is_quick)
+                meter.verify()
+                meter.calibrate()
+                kinds = {case.name: (case.unit, case.clock) for case in group.cases}
+                pipe.send((group.title, group.rows, group.notes, kinds))
+                while pipe.recv() == "turn":
+                    pipe.send(meter.turn())
+            finally:
+                group.close()
+    except Wrong as wrong:
+        pipe.send(wrong)
+    except Exception:
+        pipe.send(Wrong(f"{name}:\n{traceback.format_exc()}"))
+    finally:
+        sys.stdout.flush()
+
+
+def _counted(run: Callable[[], object]) -> tuple[object, int]:
+    """Call a function, and count its queries."""
+    with CaptureQueriesContext(connection) as queries:
+        found = run()
+    return found, len(queries)
