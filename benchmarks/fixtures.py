@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -13,12 +14,28 @@ from django.core.management import call_command
 
 from benchmarks.photos.models import Album, Photo
 from django_avp.authorization import Authorization
-from django_avp.engines.base import Engine
+from django_avp.cedar import Decision
+from django_avp.engines.base import Batch, Engine
 from django_avp.engines.cedar import CedarEngine
 from django_avp.identity import Identity
 from django_avp.runtime import runtime
 
-__all__ = ["ACTIONS", "GROUPS", "POOL", "Site", "decided", "expected", "fill", "fillers", "identity", "may", "mixture"]
+__all__ = [
+    "ACTIONS",
+    "GROUPS",
+    "POLICIES",
+    "POOL",
+    "READING_ALL",
+    "Site",
+    "captured",
+    "decided",
+    "expected",
+    "fill",
+    "fillers",
+    "identity",
+    "may",
+    "mixture",
+]
 
 POOL = "eu-west-1_AbCdEf123"
 GROUPS = ("editors", "family")
@@ -138,6 +155,25 @@ def decided(who: Identity, photos: Sequence[Photo]) -> list[bool]:
     return [bool(authorization.can(action, photo)) for photo in photos for action in ACTIONS]
 
 
+def captured(engine: Engine, who: Identity, photos: Sequence[Photo]) -> Batch:
+    """The batch of a page, as an engine is given it."""
+    batches: list[Batch] = []
+
+    class Capturing:
+        is_in_process = True
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(engine, name)
+
+        def decide(self, batch: Batch) -> Sequence[Decision]:
+            batches.append(batch)
+            return engine.decide(batch)
+
+    with runtime.use_engine(Capturing()):  # type: ignore[arg-type]
+        decided(who, photos)
+    return batches[0]
+
+
 def fillers(number: int) -> Iterator[str]:
     """Policies about one other principal and one other photo each, which say nothing of a page."""
     for one in range(number):
@@ -171,7 +207,7 @@ class Site:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._engines: dict[str, Engine] = {}
+        self._engines: dict[str, tuple[Engine, Path]] = {}
         self._stack = ExitStack()
 
     def write(self, name: str, policies: str) -> Path:
@@ -185,15 +221,20 @@ class Site:
     def add(self, name: str, policies: str) -> CedarEngine:
         """Have an engine in this process for policies."""
         settings.AVP_POLICIES = self.write(name, policies)
-        engine = self._engines[name] = CedarEngine()
+        engine = CedarEngine()
+        self.put(name, engine)
         return engine
+
+    def put(self, name: str, engine: Engine) -> None:
+        """Have an engine under a name, which decides by the policies that are in force."""
+        self._engines[name] = engine, settings.AVP_POLICIES
 
     def deciding(self, name: str) -> Callable[[], None]:
         """What lets the engine of a name decide from now on."""
 
         def decide() -> None:
             self._stack.close()
-            settings.AVP_POLICIES = self._directory / name
-            self._stack.enter_context(runtime.use_engine(self._engines[name]))
+            engine, settings.AVP_POLICIES = self._engines[name]
+            self._stack.enter_context(runtime.use_engine(engine))
 
         return decide

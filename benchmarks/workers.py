@@ -32,6 +32,9 @@ GROUPS = {
     "pages": "benchmarks.photos.settings",
     "policies": "benchmarks.photos.settings",
     "reads": "benchmarks.photos.settings",
+    "service": "benchmarks.photos.settings",
+    "planning": "benchmarks.gallery.settings",
+    "lists": "benchmarks.gallery.settings",
 }
 """The groups, each with its settings, in the order of the results."""
 

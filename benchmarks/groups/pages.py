@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cedarpy
 import rules
@@ -22,6 +21,7 @@ from benchmarks.fixtures import (
     POOL,
     READING_ALL,
     Site,
+    captured,
     decided,
     expected,
     fill,
@@ -31,7 +31,6 @@ from benchmarks.fixtures import (
 from benchmarks.photos.models import Photo
 from benchmarks.raw import Raw
 from django_avp.authorization import Authorization
-from django_avp.engines.base import Batch, Decisions
 from django_avp.runtime import runtime
 
 __all__ = ["build"]
@@ -76,30 +75,10 @@ def _ours(name: str, site: Site, key: str, policies: str, photos: list[Photo], a
     return Case(name, run, expected=answers, queries=0, prepare=site.deciding(key))
 
 
-def _captured(site: Site, key: str, photos: list[Photo]) -> Batch:
-    """The batch of a page, as an engine is given it."""
-    batches: list[Batch] = []
-
-    class Capturing:
-        is_in_process = True
-
-        def policies(self, store: str | None) -> Any:
-            return engine.policies(store)
-
-        def decide(self, batch: Batch) -> Decisions:
-            batches.append(batch)
-            return engine.decide(batch)
-
-    site.deciding(key)()
-    engine: Any = runtime.engine
-    with runtime.use_engine(Capturing()):  # type: ignore[arg-type]
-        decided(identity(), photos)
-    return batches[0]
-
-
 def _engine_alone(site: Site, photos: list[Photo], answers: list[bool]) -> list[Case]:
-    batch = _captured(site, "reading few", photos)
+    site.deciding("reading few")()
     engine = runtime.engine
+    batch = captured(engine, identity(), photos)
 
     def run() -> list[bool]:
         return [bool(decision) for decision in engine.decide(batch)]
@@ -192,7 +171,8 @@ def _backend(path: str) -> Callable[[], None]:
 
 def _compare(site: Site, user: User, photos: list[Photo]) -> None:
     """See that cedarpy is given by hand what our engine is given where policies read everything."""
-    batch = _captured(site, "reading all", photos)
+    site.deciding("reading all")()
+    batch = captured(runtime.engine, identity(), photos)
     ours = {str(entity.uid): entity.as_json() for world in batch.worlds for entity in world}
     raw = Raw(None, f"{POOL}|ann", [f"{POOL}|{group}" for group in GROUPS], photos)
     theirs = {f'{one["uid"]["type"]}::"{one["uid"]["id"]}"': one for one in raw.entities[1:]}

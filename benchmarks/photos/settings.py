@@ -8,6 +8,11 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "benchmarks.photos.urls"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # A database of its own.
+    "redis": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:6379/13"},
+}
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
@@ -41,6 +46,8 @@ AVP_PERMISSION_ACTIONS = {
     "photos.change_photo": "EditPhoto",
     "photos.delete_photo": "DeletePhoto",
 }
+# No store is read anew while a round of it is timed.
+AVP_SYNC_INTERVAL = AVP_SYNC_MAX_AGE = 86_400
 # How many verified tokens a process remembers. Whatever measures tokens takes turns with more of them than this, so
 # that each is verified anew and put into a memory that is full, unless it measures one that comes again.
 AVP_TOKEN_MEMORY = 64
