@@ -34,8 +34,8 @@ class Case:
         expected: what ``run`` returns, looked at once before anything is timed.
         queries: how many queries it makes; ``None`` where nobody counts.
         prepare: called before each sample, and not timed.
-        clock: ``"cpu"`` for the time of the processor, where everything is in this process and waits for nobody, or
-            ``"wall"``.
+        clock: ``"cpu"`` for the time of the processor, where everything is in one process and waits for nobody,
+            ``"wall"``, or nothing where no time is measured.
         unit: ``"µs"``, or the unit of what a meter returns.
         is_single: whether a sample is one call, because each needs what ``prepare`` prepares.
         is_meter: whether ``run`` returns what it has measured elsewhere; seconds, or bytes.
@@ -102,6 +102,7 @@ class Group:
         cases: the cases.
         rows: what is compared.
         notes: sentences for the results, such as why a case is left out.
+        turns: how many turns it has at most, where each takes long.
         verify: called once after the cases' own expectations; raises :exc:`Wrong`.
         close: called at the end.
     """
@@ -110,6 +111,7 @@ class Group:
     cases: Sequence[Case]
     rows: Sequence[Row]
     notes: Sequence[str] = ()
+    turns: int = 10**9
     verify: Callable[[], Any] = nothing
     close: Callable[[], Any] = nothing
 

@@ -46,12 +46,14 @@ class Meter:
         self._passes = 1
 
     def verify(self) -> None:
-        """See that every case does what it is said to do.
+        """See that every case does what it is said to do; what measures elsewhere is verified there.
 
         Raises:
             Wrong: one does not.
         """
         for case in self._group.cases:
+            if case.is_meter:
+                continue
             case.prepare()
             found, queries = self._count_queries(case.run)
             if case.expected is not UNCHECKED and found != case.expected:
@@ -69,11 +71,14 @@ class Meter:
         gc.freeze()
         for case in self._group.cases:
             self._calls[case.name] = 1 if self._is_quick or case.is_single or case.is_meter else self._calls_of(case)
-            took = _timed(lambda case=case: self._sample(case), 1, perf_counter)  # type: ignore[misc]
-            self._every[case.name] = 1 if self._is_quick else max(1, round(took / SHARE))
-        often = [case for case in self._group.cases if self._every[case.name] == 1]
-        took = _timed(lambda: self._sample_all(often), 1, perf_counter)
-        self._passes = 1 if self._is_quick else max(1, min(MOST_PASSES, round(TURN / took)))
+            self._every[case.name] = 1 if self._is_quick or case.is_meter else max(1, round(self._took(case) / SHARE))
+        often = [case for case in self._group.cases if self._every[case.name] == 1 and not case.is_meter]
+        if often and not self._is_quick:
+            self._passes = max(1, min(MOST_PASSES, round(TURN / self._took(*often))))
+
+    def _took(self, *cases: Case) -> float:
+        """Seconds that a sample of each of these takes, with what it needs."""
+        return _timed(lambda: self._sample_all(cases), 1, perf_counter)
 
     def _calls_of(self, case: Case) -> int:
         calls = 1

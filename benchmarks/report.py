@@ -28,7 +28,7 @@ PACKAGES = (
     "django-cognito-jwt",
     "redis",
 )
-CLOCKS = {"cpu": "CPU", "wall": "wall clock"}
+CLOCKS = {"cpu": "CPU", "wall": "wall", "": ""}
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -35,6 +35,8 @@ GROUPS = {
     "service": "benchmarks.photos.settings",
     "planning": "benchmarks.gallery.settings",
     "lists": "benchmarks.gallery.settings",
+    "startup": "benchmarks.photos.settings",
+    "memory": "benchmarks.photos.settings",
 }
 """The groups, each with its settings, in the order of the results."""
 
@@ -57,7 +59,8 @@ class Worker:
         self._process.start()
         theirs.close()
         self._kinds: Mapping[str, tuple[str, str]] = {}
-        self._facts: tuple[Any, ...] = ()
+        self._facts: Sequence[Any] = ()
+        self._turns = 0
 
     def get_ready(self) -> None:
         """Wait until it is built, verified and calibrated.
@@ -65,10 +68,13 @@ class Worker:
         Raises:
             Wrong: it is not.
         """
-        *self._facts, self._kinds = self._answer()
+        *self._facts, self._turns, self._kinds = self._answer()
 
     def turn(self) -> None:
-        """Let it measure."""
+        """Let it measure, unless it has had all its turns."""
+        if self._turns == 0:
+            return
+        self._turns -= 1
         self._pipe.send("turn")
         for case, taken in self._answer().items():
             self._samples.setdefault(case, []).extend(taken)
@@ -110,7 +116,7 @@ def _work(name: str, pipe: Connection, seed: int, is_quick: bool) -> None:
                 meter.verify()
                 meter.calibrate()
                 kinds = {case.name: (case.unit, case.clock) for case in group.cases}
-                pipe.send((group.title, group.rows, group.notes, kinds))
+                pipe.send((group.title, group.rows, group.notes, group.turns, kinds))
                 while pipe.recv() == "turn":
                     pipe.send(meter.turn())
             finally:
