@@ -62,7 +62,8 @@ class Row:
         id: a short name for people, such as ``"a1"``.
         says: what is compared, in a few words.
         case: the name of a case.
-        against: the name of the one that it is compared with; ``None`` to state the case by itself.
+        against: the name of the one that it is compared with, or names of which the sum is; none to state the case by
+            itself.
         kind: ``"ratio"`` or ``"difference"``.
         at_most: the target.
         at_least: the target of a row that shows how much slower another way is.
@@ -71,20 +72,24 @@ class Row:
     id: str
     says: str
     case: str
-    against: str | None = None
+    against: str | tuple[str, ...] = ()
     kind: str = "ratio"
     at_most: float | None = None
     at_least: float | None = None
 
+    @property
+    def names(self) -> list[str]:
+        """The cases, the first of which is compared with the rest."""
+        return [self.case, *([self.against] if isinstance(self.against, str) else self.against)]
+
     def value(self, spreads: Mapping[str, Spread]) -> float | None:
         """What was measured; ``None`` where one of the cases was left out."""
-        names = [self.case] if self.against is None else [self.case, self.against]
-        if any(name not in spreads for name in names):
+        if any(name not in spreads for name in self.names):
             return None
-        medians = [spreads[name].median for name in names]
-        if len(medians) == 1:
-            return medians[0]
-        return medians[0] / medians[1] if self.kind == "ratio" else medians[0] - medians[1]
+        median, *others = (spreads[name].median for name in self.names)
+        if not others:
+            return median
+        return median / sum(others) if self.kind == "ratio" else median - sum(others)
 
     def is_reached(self, value: float) -> bool | None:
         """Whether a value is good enough; ``None`` where there is no target."""

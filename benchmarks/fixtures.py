@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from benchmarks.photos.models import Album, Photo
+from benchmarks.photos.policies import POOL, SCHEMA
 from django_avp.authorization import Authorization
 from django_avp.cedar import Decision
 from django_avp.engines.base import Batch, Engine
@@ -20,86 +21,11 @@ from django_avp.engines.cedar import CedarEngine
 from django_avp.identity import Identity
 from django_avp.runtime import runtime
 
-__all__ = [
-    "ACTIONS",
-    "GROUPS",
-    "POLICIES",
-    "POOL",
-    "READING_ALL",
-    "Site",
-    "captured",
-    "decided",
-    "expected",
-    "fill",
-    "fillers",
-    "identity",
-    "may",
-    "mixture",
-]
+__all__ = ["ACTIONS", "GROUPS", "Site", "captured", "decided", "expected", "fill", "identity", "may"]
 
-POOL = "eu-west-1_AbCdEf123"
 GROUPS = ("editors", "family")
 PHOTOS = 30
 ACTIONS = ("ViewPhoto", "EditPhoto", "DeletePhoto")
-
-SCHEMA = """
-namespace PhotoFlash {
-  entity Group;
-  entity User in [Group];
-  entity Album;
-  entity Photo in [Album] = { title: String, owner: User, is_public: Bool, likes: Long, created: datetime };
-  action ReadOnly, Write;
-  action ViewPhoto in [ReadOnly] appliesTo { principal: User, resource: Photo };
-  action EditPhoto, DeletePhoto in [Write] appliesTo { principal: User, resource: Photo };
-}
-"""
-# Named one by one: without a schema, with which our engine decides, cedarpy knows no groups of actions.
-WRITE = 'PhotoFlash::Action::"EditPhoto", PhotoFlash::Action::"DeletePhoto"'
-# Ten policies, which read two of a photo's five attributes …
-POLICIES = f"""
-@id("own-photos")
-permit (principal, action in [PhotoFlash::Action::"ViewPhoto", {WRITE}], resource)
-when {{ resource.owner == principal }};
-@id("public-is-seen")
-permit (principal, action == PhotoFlash::Action::"ViewPhoto", resource) when {{ resource.is_public }};
-@id("editors-edit-what-is-public")
-permit (principal in PhotoFlash::Group::"{POOL}|editors", action == PhotoFlash::Action::"EditPhoto", resource)
-when {{ resource.is_public }};
-@id("moderators-delete-what-is-public")
-permit (principal in PhotoFlash::Group::"{POOL}|moderators", action == PhotoFlash::Action::"DeletePhoto", resource)
-when {{ resource.is_public }};
-@id("family-sees-its-album")
-permit (principal in PhotoFlash::Group::"{POOL}|family", action == PhotoFlash::Action::"ViewPhoto",
-resource in PhotoFlash::Album::"family");
-@id("press-sees-its-album")
-permit (principal in PhotoFlash::Group::"{POOL}|press", action == PhotoFlash::Action::"ViewPhoto",
-resource in PhotoFlash::Album::"press");
-@id("shared-with-bob")
-permit (principal == PhotoFlash::User::"{POOL}|bob", action == PhotoFlash::Action::"ViewPhoto",
-resource in PhotoFlash::Album::"drafts");
-@id("archived-stays")
-forbid (principal, action in [{WRITE}], resource in PhotoFlash::Album::"archive");
-@id("suspended-change-nothing")
-forbid (principal in PhotoFlash::Group::"{POOL}|suspended", action in [{WRITE}], resource);
-@id("kept-for-a-trial")
-forbid (principal, action == PhotoFlash::Action::"DeletePhoto", resource == PhotoFlash::Photo::"1");
-"""
-# … and ten that read all five, and allow the same.
-READING_ALL = (
-    POLICIES.replace(
-        'action == PhotoFlash::Action::"ViewPhoto", resource) when { resource.is_public }',
-        'action == PhotoFlash::Action::"ViewPhoto", resource)\n'
-        'when { resource.is_public && resource.created < datetime("2030-01-01") }',
-    )
-    .replace(
-        '"EditPhoto", resource)\nwhen { resource.is_public }',
-        '"EditPhoto", resource)\nwhen { resource.is_public && resource.likes < 1000 }',
-    )
-    .replace(
-        'resource in PhotoFlash::Album::"family")',
-        'resource in PhotoFlash::Album::"family")\nwhen { !(resource.title like "draft*") }',
-    )
-)
 
 
 def fill() -> tuple[User, list[Photo]]:
@@ -172,30 +98,6 @@ def captured(engine: Engine, who: Identity, photos: Sequence[Photo]) -> Batch:
     with runtime.use_engine(Capturing()):  # type: ignore[arg-type]
         decided(who, photos)
     return batches[0]
-
-
-def fillers(number: int) -> Iterator[str]:
-    """Policies about one other principal and one other photo each, which say nothing of a page."""
-    for one in range(number):
-        yield (
-            f'@id("share-{one}") permit (principal == PhotoFlash::User::"{POOL}|user-{one}", action, '
-            f'resource == PhotoFlash::Photo::"{100_000 + one}");'
-        )
-
-
-def mixture(number: int) -> Iterator[str]:
-    """Policies of every scope about other principals and other photos."""
-    user, team = f'PhotoFlash::User::"{POOL}|user-{{0}}"', f'PhotoFlash::Group::"{POOL}|team-{{0}}"'
-    album, photo = 'PhotoFlash::Album::"album-{0}"', 'PhotoFlash::Photo::"10{0}"'
-    forms = (
-        f"permit (principal == {user}, action, resource == {photo});",
-        f'permit (principal in {team}, action == PhotoFlash::Action::"ViewPhoto", resource in {album});',
-        f"permit (principal is PhotoFlash::User in {team}, action, resource is PhotoFlash::Photo in {album});",
-        f'forbid (principal in {team}, action in PhotoFlash::Action::"Write", resource in {album});',
-        f"permit (principal in {team}, action, resource is PhotoFlash::Photo) when {{{{ resource.likes > {{0}} }}}};",
-    )
-    for one in range(number):
-        yield f'@id("rule-{one}") {forms[one % len(forms)].format(one)}'
 
 
 class Site:

@@ -19,12 +19,12 @@ import cedarpy
 import django
 from django.conf import settings
 
+from benchmarks.photos.policies import POOL
 from django_avp.cedar import Check, Entity, EntityUid
 from django_avp.engines.base import Batch
 from django_avp.engines.cedar import CedarEngine
 from django_avp.identity import Identity
 
-POOL = "eu-west-1_AbCdEf123"
 PRINCIPALS = 100
 PHOTOS = 3
 _SHARED = (type, ModuleType, FunctionType, BuiltinFunctionType)

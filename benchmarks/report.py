@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from benchmarks.core import Measured, Row, Spread
 
-__all__ = ["Circumstances", "markdown", "verdict"]
+__all__ = ["Circumstances", "markdown", "measured", "target", "verdict"]
 
 PACKAGES = (
     "django-avp",
@@ -100,19 +100,21 @@ def _lines(groups: Sequence[Measured], circumstances: Circumstances) -> Iterator
 
 
 def _row(group: Measured, row: Row, value: float, is_reached: bool | None) -> str:
-    spreads = [group.spreads[name] for name in (row.case, row.against) if name is not None]
+    spreads = [group.spreads[name] for name in row.names]
     medians = {"ratio": " / ", "difference": " − "}[row.kind].join(_figures(spread) for spread in spreads)
-    cells = [row.id, row.says, _value(row, value, spreads[0]), _target(row), verdict(is_reached)]
+    cells = [row.id, row.says, measured(row, value, group), target(row), verdict(is_reached)]
     return f"| {' | '.join([*cells, CLOCKS[spreads[0].clock], medians])} |"
 
 
-def _value(row: Row, value: float, spread: Spread) -> str:
-    if row.against is not None and row.kind == "ratio":
+def measured(row: Row, value: float, group: Measured) -> str:
+    """A row's value with what it is of."""
+    if row.against and row.kind == "ratio":
         return f"{_short(value)} ×"
-    return f"{_short(value)} {spread.unit}"
+    return f"{_short(value)} {group.spreads[row.case].unit}"
 
 
-def _target(row: Row) -> str:
+def target(row: Row) -> str:
+    """What a row's value is to be."""
     if row.at_most is not None:
         return f"≤ {row.at_most:g}"
     return "" if row.at_least is None else f"≥ {row.at_least:g}"

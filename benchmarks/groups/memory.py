@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.core import Case, Group, Row
-from benchmarks.fixtures import POLICIES, Site, mixture
+from benchmarks.fixtures import Site
 from benchmarks.footprint import PRINCIPALS
+from benchmarks.photos.policies import POLICIES, mixture
 
 __all__ = ["build"]
 

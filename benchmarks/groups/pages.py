@@ -14,21 +14,9 @@ from guardian.core import ObjectPermissionChecker
 from guardian.models import UserObjectPermission
 
 from benchmarks.core import Case, Group, Row, Wrong
-from benchmarks.fixtures import (
-    ACTIONS,
-    GROUPS,
-    POLICIES,
-    POOL,
-    READING_ALL,
-    Site,
-    captured,
-    decided,
-    expected,
-    fill,
-    identity,
-    may,
-)
+from benchmarks.fixtures import ACTIONS, GROUPS, Site, captured, decided, expected, fill, identity, may
 from benchmarks.photos.models import Photo
+from benchmarks.photos.policies import POLICIES, POOL, READING_ALL
 from benchmarks.raw import Raw
 from django_avp.authorization import Authorization
 from django_avp.runtime import runtime

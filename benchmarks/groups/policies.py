@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.core import Case, Group, Row
-from benchmarks.fixtures import GROUPS, POLICIES, POOL, Site, decided, expected, fill, fillers, identity, mixture
+from benchmarks.fixtures import GROUPS, Site, decided, expected, fill, identity
+from benchmarks.photos.policies import POLICIES, POOL, fillers, mixture
 from benchmarks.raw import Raw
 
 __all__ = ["build"]
 
 FORMS: dict[str, Callable[[int], Iterator[str]]] = {"of one scope": fillers, "of every scope": mixture}
 OWN = 10
+TARGETS = {1_000: 1.5, 10_000: 2.5}
 OURS, RAW = "django-avp, {}", "cedarpy, {}"
 BASE = f"{OWN} policies"
 
@@ -30,22 +32,12 @@ def build(directory: Path, *, is_quick: bool) -> Group:
         yield Case(OURS.format(name), page, expected=answers, queries=0, prepare=site.deciding(name))
         yield Case(RAW.format(name), raw.decide, expected=answers)
 
-    sizes = [300] if is_quick else [1_000, 10_000]
-    cases = [*both(BASE, iter(()))]
-    for size in sizes:
+    cases, rows = [*both(BASE, iter(()))], []
+    for size, most in {30: 1.5, 300: 2.5}.items() if is_quick else TARGETS.items():
         for form, others in FORMS.items():
-            cases += both(f"{size:,} policies {form}", others(size - OWN))
-    rows = [
-        Row(
-            f"e{number}",
-            f"the page with {size:,} policies {form}, beside the page with {OWN}",
-            OURS.format(f"{size:,} policies {form}"),
-            OURS.format(BASE),
-            at_most=most,
-        )
-        for number, (size, form, most) in enumerate(
-            [(size, form, most) for size, most in ((1_000, 1.5), (10_000, 2.5)) for form in FORMS], 1
-        )
-    ]
+            name = f"{size:,} policies {form}"
+            cases += both(name, others(size - OWN))
+            says = f"the page with {name}, beside the page with {OWN}"
+            rows.append(Row(f"e{len(rows) + 1}", says, OURS.format(name), OURS.format(BASE), at_most=most))
     notes = ["cedarpy is given all policies, with parsed handles and ready dicts."]
     return Group("The page by more policies", cases, rows, notes)

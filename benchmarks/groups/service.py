@@ -14,8 +14,9 @@ from django.core.cache import caches
 
 from benchmarks.canned import STORE, Canned
 from benchmarks.core import Case, Group, Row, Wrong
-from benchmarks.fixtures import ACTIONS, GROUPS, POLICIES, POOL, Site, captured, decided, expected, fill
+from benchmarks.fixtures import ACTIONS, GROUPS, Site, captured, decided, expected, fill
 from benchmarks.photos.models import Photo
+from benchmarks.photos.policies import POLICIES, POOL
 from django_avp.engines.base import Batch, Engine
 from django_avp.engines.caching import CachingEngine
 from django_avp.engines.cedar import CedarEngine
