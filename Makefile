@@ -124,11 +124,8 @@ browser: $(DEV)/installed ## Use the example in Chromium, on a phone and on a de
 		echo "No Chromium was found here: the tests in a browser were left out"; \
 	fi
 
-bench: $(BENCH)/installed $(DEV)/installed ## Measure, side by side in one run (QUICK=1 only proves that it runs)
+bench: $(BENCH)/installed ## Measure all in one run, and write benchmarks/RESULTS.md (QUICK=1 only proves that it runs)
 	$(BENCH)/bin/python -m benchmarks $(if $(QUICK),--quick)
-	$(DEV)/bin/python -m benchmarks.planning $(if $(QUICK),--quick)
-	$(DEV)/bin/python -m benchmarks.engines $(if $(QUICK),--quick)
-	$(DEV)/bin/python -m benchmarks.lists $(if $(QUICK),--quick)
 
 docs: $(DOCS)/installed ## Build the documentation into build/docs/; a link that leads nowhere is an error
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --config-file docs/tools/mkdocs.yml

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -16,6 +15,7 @@ from benchmarks.report import Circumstances, markdown
 from benchmarks.workers import GROUPS, Worker
 
 HERE = Path(__file__).parent
+QUICK_TURNS = 2
 
 
 def measure(names: Sequence[str], *, seconds: float, seed: int, is_quick: bool) -> list[Measured]:
@@ -29,13 +29,12 @@ def measure(names: Sequence[str], *, seconds: float, seed: int, is_quick: bool) 
         for number, name in enumerate(names):
             workers.append(Worker(name, seed=seed + number, is_quick=is_quick))
             workers[-1].get_ready()
-        ends = monotonic() + seconds
-        for turn in count():
+        turns, until = 0, monotonic() + seconds
+        while turns < QUICK_TURNS if is_quick else monotonic() < until:
             for worker in workers:
                 worker.turn()
-            if monotonic() >= ends or is_quick and turn:
-                return [worker.close() for worker in workers]
-        raise AssertionError
+            turns += 1
+        return [worker.close() for worker in workers]
     finally:
         for worker in workers:
             worker.stop()

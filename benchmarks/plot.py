@@ -50,7 +50,7 @@ def draw(groups: Sequence[Measured], path: Path) -> None:
         axes.set_xticks([mark for mark in MARKS if low <= mark <= high])
         axes.set_xticklabels([name for mark, name in MARKS.items() if low <= mark <= high])
         axes.minorticks_off()
-        axes.set_xlabel("← better     worse →")
+        axes.set_xlabel("← better · worse →")
         axes.set_yticks(range(len(rows)), [f"{row.says}  {row.id}" for _, row, _, _ in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.tick_params(length=0)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -125,8 +124,6 @@ def _work(name: str, pipe: Connection, seed: int, is_quick: bool) -> None:
         pipe.send(wrong)
     except Exception:
         pipe.send(Wrong(f"{name}:\n{traceback.format_exc()}"))
-    finally:
-        sys.stdout.flush()
 
 
 def _counted(run: Callable[[], object]) -> tuple[object, int]:

@@ -66,7 +66,13 @@ def build(directory: Path, *, is_quick: bool) -> Group:
         ),
         Row("i2", "a page of 90 checks known to Redis, beside 3 calls", WARM.format(90), PAGE.format(90), at_most=0.25),
     ]
-    return Group("Amazon Verified Permissions, and engines in its place", cases, rows, notes, close=server.close)
+
+    def verify() -> None:
+        if warm is not None and warm.decide(all_).calls:
+            raise Wrong("A page that is said to be known is asked again.")
+
+    title = "Amazon Verified Permissions, and engines in its place"
+    return Group(title, cases, rows, notes, verify=verify, close=server.close)
 
 
 def _engine(server: Canned, latency: float) -> VerifiedPermissionsEngine:

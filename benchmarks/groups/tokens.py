@@ -106,6 +106,7 @@ def build(directory: Path, *, is_quick: bool) -> Group:
             Row("a1", "a fresh token, beside its RSA signature alone", OURS, RAW, at_most=5),
             Row("a2", "a token that comes again, beside its RSA signature alone", AGAIN, RAW, at_most=0.2),
         ],
+        ["Authlib's own decoder is deprecated for joserfc, which is by the same author."],
         verify=lambda: _refuse(tokens[0], [ours, by_hand, pyjwt, pyjwk_client, joserfc]),
     )
 

@@ -22,9 +22,11 @@ OUTSIDE = {
     "CHANGELOG.md": "changes.md",
     "CONTRIBUTING.md": "contributing.md",
     "benchmarks/README.md": "benchmarks.md",
+    "benchmarks/RESULTS.md": "results.md",
+    "benchmarks/results.svg": "results.svg",
     "example_project/README.md": "example.md",
 }
-"""Pages that belong to the site and not to ``docs``, by their path in the repository."""
+"""Pages, and a picture, that belong to the site and not to ``docs``, by their path in the repository."""
 
 LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#\s]+)")
 CODE = re.compile(r"`[^`]*`")
@@ -41,7 +43,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that stand outside of ``docs``."""
+    """Add what stands outside of ``docs``."""
     for path, name in OUTSIDE.items():
         files.append(File.generated(config, name, abs_src_path=str(DOCS.parent / path)))
     return files
