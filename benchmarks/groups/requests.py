@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def build(directory: Path, *, is_quick: bool) -> Group:
         [
             _case(NONE, bare, "/plain/", {}, 0),
             _case(FRESH, guarded, "/plain/", {"HTTP_AUTHORIZATION": fresh}, 0),
-            _case(AGAIN, guarded, "/plain/", {"HTTP_AUTHORIZATION": fresh[:1]}, 0),
+            _known(_case(AGAIN, guarded, "/plain/", {"HTTP_AUTHORIZATION": fresh[:1]}, 0)),
             _case("AuthorizationMiddleware, no token", guarded, "/plain/", {}, 0),
             _case("AuthorizationMiddleware, user read", guarded, "/user/", {"HTTP_AUTHORIZATION": fresh}, 0),
             _case("Session, user not read", _handler(SESSION), "/plain/", {}, 0),
@@ -70,6 +71,16 @@ def build(directory: Path, *, is_quick: bool) -> Group:
             Row("b6", "what django-cognito-jwt adds to a view of REST framework", COGNITO, API, kind="difference"),
         ],
     )
+
+
+def _known(case: Case) -> Case:
+    """A case whose token has just come before: what others have put into the memory since is not its matter."""
+
+    def prepare() -> None:
+        case.prepare()
+        case.run()
+
+    return replace(case, prepare=prepare)
 
 
 def _handler(middleware: list[str], session: str = "db") -> WSGIHandler:
