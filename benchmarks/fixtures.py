@@ -46,9 +46,9 @@ def fill() -> tuple[User, list[Photo]]:
     return ann, list(Photo.objects.select_related("album", "owner").order_by("pk"))
 
 
-def identity() -> Identity:
-    """Ann, as her token tells."""
-    return Identity.from_claims({"sub": "ann", "aud": "client-1", "cognito:groups": list(GROUPS)}, pool=POOL)
+def identity(sub: str = "ann") -> Identity:
+    """A user with groups, as a token tells."""
+    return Identity.from_claims({"sub": sub, "aud": "client-1", "cognito:groups": list(GROUPS)}, pool=POOL)
 
 
 def may(user: User, action: str, photo: Photo, groups: Sequence[str] = GROUPS) -> bool:

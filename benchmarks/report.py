@@ -77,7 +77,7 @@ def markdown(groups: Sequence[Measured], circumstances: Circumstances) -> str:
 def _lines(groups: Sequence[Measured], circumstances: Circumstances) -> Iterator[str]:
     yield "# Results"
     yield ""
-    yield "This file is written by `make bench`; [what it means and how it is measured](README.md) is told elsewhere."
+    yield "`make bench` writes this page. [Another one](README.md) tells how it measures, and what each row is."
     yield from circumstances.lines()
     yield ""
     yield "![How far each target is reached](results.svg)"

@@ -22,7 +22,7 @@ PARTS = {
     "cedarpy": "cedarpy's policy set, parsed by itself",
     "statements": "the statements with their texts and places",
     "references": "what policies refer to and mention",
-    "rest": "what else is kept of them in Python",
+    "rest": "what else is kept of them in Python, such as an index",
     "unused": "Python's heap that loading used and that is free again",
     "decided": f"added by deciding for {PRINCIPALS} principals",
 }
