@@ -45,19 +45,23 @@ class Needs:
         Raises:
             ValueError: it lacks an attribute that the schema requires.
         """
-        unread = None if self._lean is None else self._lean.unread.get(entity.uid.type, _ALL_READ)
-        attributes = entity.attributes
-        if unread is not None and not unread.required <= attributes.keys():
-            raise ValueError("An attribute that the schema requires is absent.")
-        needed = {
-            name: value
-            for name, value in attributes.items()
-            if name in self._read or (unread is not None and not unread.accepts(name, value))
-        }
         return {
             "uid": entity.uid.as_json(),
-            "attrs": needed,
+            "attrs": self.attributes(entity),
             "parents": [parent.as_json() for parent in entity.parents],
+        }
+
+    def attributes(self, entity: Entity) -> dict[str, Any]:
+        """The attributes of an entity that are needed. Raises what :meth:`of` does."""
+        if self._lean is None:
+            return {name: value for name, value in entity.attributes.items() if name in self._read}
+        unread = self._lean.unread.get(entity.uid.type, _ALL_READ)
+        if not unread.required <= entity.attributes.keys():
+            raise ValueError("An attribute that the schema requires is absent.")
+        return {
+            name: value
+            for name, value in entity.attributes.items()
+            if name in self._read or not unread.accepts(name, value)
         }
 
     @property

@@ -9,7 +9,6 @@ INVARIANT: what might tell two checks apart keeps them apart.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import Any
 
@@ -37,12 +36,12 @@ class Likeness:
         self._kinds: dict[tuple[EntityUid, int], int] = {}
         self._forms: dict[Hashable, int] = {}
         worlds = {id(world): world for world in batch.worlds}.values()
-        entities = {id(entity): entity for world in worlds for entity in world}.values()
-        self._compared = {
-            (principal.uid.type, principal.uid.id),
-            *_references(principal),
-            *(reference for entity in entities for reference in _references(entity)),
-        }
+        self._compared = {principal.uid}
+        for entity in {id(entity): entity for world in worlds for entity in (*world, principal)}.values():
+            self._compared.update(entity.parents)
+            for value in entity.attributes.values():
+                if isinstance(value, dict | list):
+                    self._compared.update(_references(value))
 
     def groups(self, positions: Iterable[int]) -> Collection[list[int]]:
         """Positions of checks, those that are alike together."""
@@ -67,33 +66,35 @@ class Likeness:
 
     def _form(self, resource: EntityUid, world: tuple[Entity, ...]) -> Hashable:
         """All that policies can tell of a resource; ``None`` if it may be told from every other one."""
-        is_compared = resource in self._named or (resource.type, resource.id) in self._compared or resource.is_action
+        is_compared = resource in self._named or resource in self._compared or resource.is_action
         if is_compared or self._needs.is_enumerated(resource.type):
             return None
-        own = next((entity for entity in world if entity.uid == resource), None)
+        own: Entity | None = None
+        others = []
+        for entity in world:
+            if entity.uid == resource:
+                own = entity
+            else:
+                others.append(entity.uid)
         if own is None:
             return None
         try:
-            document = self._needs.of(own)
+            # As text, because attributes have no hash.
+            return resource.type, repr(self._needs.attributes(own)), own.parents, tuple(others)
         except ValueError:
             # It does not conform, and is refused by itself.
             return None
-        others = tuple(entity.uid for entity in world if entity is not own)
-        return resource.type, json.dumps(document["attrs"]), own.parents, others
 
 
-def _references(entity: Entity) -> Iterator[tuple[str, str]]:
-    """The entities that another one leads to, by type and id."""
-    for parent in entity.parents:
-        yield parent.type, parent.id
-    rest: list[Any] = [value for value in entity.attributes.values() if isinstance(value, dict | list)]
-    while rest:
-        value = rest.pop()
-        if isinstance(value, list):
-            rest.extend(value)
-        elif isinstance(value, dict):
-            named = value.get("__entity")
-            if isinstance(named, dict):
-                yield named["type"], named["id"]
-            else:
-                rest.extend(value.values())
+def _references(value: Any) -> Iterator[EntityUid]:
+    """The entities that a value in Cedar's JSON format names."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+    elif isinstance(value, dict):
+        named = value.get("__entity")
+        if isinstance(named, dict):
+            yield EntityUid(named["type"], named["id"])
+        else:
+            for item in value.values():
+                yield from _references(item)

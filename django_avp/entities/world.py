@@ -92,7 +92,7 @@ class Worlds:
             reached = self._reach(starts, references)
         except WorldFault as fault:
             return World(fault=str(fault))
-        return World(tuple(node.entity for uid in reached if (node := self._nodes.get(uid))))
+        return World(tuple([node.entity for uid in reached if (node := self._nodes.get(uid))]))
 
     def _reach(self, starts: Iterable[Start], references: References) -> dict[EntityUid, None]:
         """Every entity of a world."""
@@ -107,7 +107,8 @@ class Worlds:
                     raise WorldFault("no_entity")
                 if uid not in reached:
                     reached[uid] = None
-                    reached.update(dict.fromkeys(self._above(uid, node.parents) if node else ()))
+                    if node is not None and node.parents:
+                        reached.update(dict.fromkeys(self._above(uid, node.parents)))
         return reached
 
     def _above(self, uid: EntityUid, parents: tuple[EntityUid, ...]) -> tuple[EntityUid, ...]:
