@@ -54,7 +54,11 @@ class Needs:
     def attributes(self, entity: Entity) -> dict[str, Any]:
         """The attributes of an entity that are needed. Raises what :meth:`of` does."""
         if self._lean is None:
-            return {name: value for name, value in entity.attributes.items() if name in self._read}
+            return {
+                name: value
+                for name, value in entity.attributes.items()
+                if name in self._read or not _is_holdable(value)
+            }
         unread = self._lean.unread.get(entity.uid.type, _ALL_READ)
         if not unread.required <= entity.attributes.keys():
             raise ValueError("An attribute that the schema requires is absent.")
@@ -124,6 +128,13 @@ def _entity_types(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, 
     """The entity types of a schema in Cedar's JSON format, by qualified name."""
     for namespace, declared in document.items():
         yield from ((join(namespace, name), part) for name, part in declared["entityTypes"].items())
+
+
+def _is_holdable(value: Any) -> bool:
+    """Whether Cedar certainly holds a value without a schema: one that nests deeply it may refuse."""
+    if isinstance(value, list):
+        return all(not isinstance(item, list) and _is_holdable(item) for item in value)
+    return not isinstance(value, dict) or "__entity" in value or "__extn" in value
 
 
 def _conforms(kind: Type, value: Any, entity_types: Mapping[str, EntityType]) -> bool:

@@ -59,8 +59,9 @@ def needs(*read):
 
 def test_what_policies_read_is_kept_and_nothing_else():
     """With a schema and without, and what is left is what the schema to evaluate with takes."""
-    for one in (needs("pub"), Needs(["pub"], None)):
-        document = one.of(photo(GOOD))
+    shallow = {name: value for name, value in GOOD.items() if name not in ("nested", "place")}
+    for one, attributes in ((needs("pub"), GOOD), (Needs(["pub"], None), shallow)):
+        document = one.of(photo(attributes))
         assert document["attrs"] == {"pub": True}
         assert document["uid"] == {"type": "Photo", "id": "1"}
         assert document["parents"] == [{"type": "Album", "id": "1"}]
@@ -103,6 +104,12 @@ def test_a7_what_might_not_conform_is_left_to_cedar(name, value):
     assert document["attrs"][name] == value
     whole = is_taken(photo({**GOOD, name: value}).as_json(), schema.handle)
     assert is_taken(document, one.handle) == whole
+
+
+@pytest.mark.parametrize("value", [[[1]], [{"a": 1}], {"a": 1}])
+def test_a5_what_nests_is_left_to_cedar_where_there_is_no_schema(value):
+    """It refuses what nests too deeply, whether or not a policy reads it."""
+    assert Needs(["pub"], None).of(photo({"deep": value}))["attrs"] == {"deep": value}
 
 
 def is_taken(document, handle):
