@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -365,6 +366,27 @@ def test_large_worlds_go_in_several_calls(engine, endpoint, who):
 
     assert all(engine.decide(batch(who(), *large)))
     assert sorted(checks for _, checks in asked(endpoint)) == [2, 3]
+
+
+@pytest.mark.parametrize("character", ["x", '"', "\\", "\t", "é", "\N{GRINNING FACE}"])
+@pytest.mark.parametrize("part", ["title", "note", "id"])
+def test_no_call_is_over_a_megabyte_whatever_its_characters_take(engine, who, character, part):
+    """An escape in a text that is JSON in JSON is up to twelve bytes; as many checks go in a call as have room."""
+
+    def question(pk):
+        text = character * 20_000
+        if part == "id":
+            return check("View", photo(f"{pk}{character * 600}")), []
+        if part == "note":
+            return check("View", photo(pk), note=text), [world(pk, public=True)]
+        return check("View", photo(pk)), [world(pk, public=True, title=text)]
+
+    calls = engine._plan(batch(who(), *map(question, range(12)))).calls
+
+    sizes = [len(json.dumps(call.parameters)) for call in calls]
+    assert max(sizes) <= 1_000_000
+    assert len(calls) == math.ceil(sum(sizes) / 1_000_000)
+    assert sorted(item.position for call in calls for item in call.items) == list(range(12))
 
 
 def test_claims_that_cedar_cannot_hold_are_told_without_their_values(engine, endpoint, site, caplog):

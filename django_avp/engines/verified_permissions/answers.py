@@ -39,16 +39,15 @@ def _fits(call: Call, results: list[Any], told: object, principal: EntityUid) ->
 
 
 def _is_answer(result: Any, item: Item, call: Call) -> bool:
-    if not isinstance(result, Mapping) or result.get("decision") not in ("ALLOW", "DENY"):
+    if not isinstance(result, dict) or result.get("decision") not in ("ALLOW", "DENY"):
         return False
     if not call.is_batch:
         return True
     echo = result.get("request")
-    if not isinstance(echo, Mapping):
+    if not isinstance(echo, dict):
         return False
     # Whoever echoes the context at all echoes ours: two checks may differ in nothing else.
-    names = item.request.keys() - ({"context"} - echo.keys())
-    return all(echo.get(name) == item.request[name] for name in names)
+    return all(echo.get(name) == value for name, value in item.request.items() if name != "context" or name in echo)
 
 
 def _decision(result: Mapping[str, Any]) -> Decision:

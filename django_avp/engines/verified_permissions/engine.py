@@ -12,14 +12,15 @@ from asgiref.sync import sync_to_async
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.exceptions import ImproperlyConfigured
 
-from django_avp.cedar import INVALID, UNAVAILABLE, Check, Decision
+from django_avp.cedar import INVALID, UNAVAILABLE
 from django_avp.conf import conf
 from django_avp.engines.base import Batch, Decisions
 from django_avp.engines.breaker import Breaker
 from django_avp.engines.verified_permissions.answers import decisions_of
-from django_avp.engines.verified_permissions.calls import Call, Caller, Item, calls, fault_of
+from django_avp.engines.verified_permissions.calls import Call, Caller, Item
 from django_avp.engines.verified_permissions.client import Connection
 from django_avp.engines.verified_permissions.faults import decision_of, is_refusal
+from django_avp.engines.verified_permissions.packing import calls
 from django_avp.observing import observing
 from django_avp.policies import load_schema
 from django_avp.schema import Schema
@@ -130,7 +131,7 @@ class _Plan:
     """What of a batch is asked in which call; what cannot be asked is undecided."""
 
     def __init__(self, batch: Batch, schema: Schema | None) -> None:
-        self._checks = batch.checks
+        self._checks = len(batch.checks)
         self.calls: tuple[Call, ...] = ()
         store = batch.store
         if not store:
@@ -143,22 +144,19 @@ class _Plan:
             # What is wrong is a claim, and may not be shown (rule A8).
             logger.error("avp.entity_refused", extra={"principal_type": batch.identity.principal.type})
             return
-        items = {check: caller.item(check, world) for check, world in zip(batch.checks, batch.worlds, strict=True)}
-        sound = [item for item in items.values() if _is_sound(item, caller)]
-        self.calls = tuple(calls(caller, sound, store, conf.call_strategy))
+        asked = zip(batch.checks, batch.worlds, strict=True)
+        items = [caller.item(position, check, world) for position, (check, world) in enumerate(asked)]
+        self.calls = calls(caller, items, store, conf.call_strategy, _refuse)
 
     def decisions(self, answers: Sequence[Decisions]) -> Decisions:
         """The decisions of all checks, in the order of the batch."""
-        decided: dict[Check, Decision] = {}
+        decided = [INVALID] * self._checks
         for call, decisions in zip(self.calls, answers, strict=True):
-            decided.update(zip((item.check for item in call.items), decisions, strict=True))
-        asked = sum(answer.calls for answer in answers)
-        return Decisions((decided.get(check, INVALID) for check in self._checks), calls=asked)
+            for item, decision in zip(call.items, decisions, strict=True):
+                decided[item.position] = decision
+        return Decisions(decided, calls=sum(answer.calls for answer in answers))
 
 
-def _is_sound(item: Item, caller: Caller) -> bool:
-    fault = fault_of(item, caller.room)
-    if fault:
-        extra = {"fault": fault, "action": item.check.action.id, "resource_type": item.check.resource.type}
-        logger.error("avp.check_refused", extra=extra)
-    return not fault
+def _refuse(item: Item, fault: str) -> None:
+    extra = {"fault": fault, "action": item.check.action.id, "resource_type": item.check.resource.type}
+    logger.error("avp.check_refused", extra=extra)
