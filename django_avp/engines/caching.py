@@ -17,7 +17,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.utils.crypto import salted_hmac
 
-from django_avp.cedar import INVALID, UNAVAILABLE, Check, Decision, Entity, Verdict
+from django_avp.cedar import INVALID, UNAVAILABLE, Check, Decision, Entity, EntityUid, Verdict
 from django_avp.conf import conf
 from django_avp.engines.base import Batch, Decisions, Engine, accepts, get_ready, policies_of, schema_of
 from django_avp.engines.shared_cache import SharedCache
@@ -35,6 +35,8 @@ logger = logging.getLogger("django_avp")
 # Claims that differ from token to token of one sign-in, so that each refresh would ask anew.
 _VOLATILE = ("iat", "jti", "auth_time")
 _EXPIRY = "exp"
+# One encoder: json.dumps() makes another one for each text with sorted keys.
+_text = json.JSONEncoder(sort_keys=True).encode
 
 
 class CachingEngine:
@@ -135,12 +137,12 @@ class CachingEngine:
         """The key of each check."""
         policies = batch.policies or self.policies(batch.store)
         schema = policies.schema if policies else self.schema(batch.store)
-        common = _Common(batch, self._engine, policies, schema)
-        return {check: common.key(check, world) for check, world in zip(batch.checks, batch.worlds, strict=True)}
+        found = _Keys(batch, self._engine, policies, schema)
+        return {check: found.key(check, world) for check, world in zip(batch.checks, batch.worlds, strict=True)}
 
 
-class _Common:
-    """What decides about all checks of a batch, and the keys of each.
+class _Keys:
+    """The keys of a batch's checks, each a digest of what decides about all of them and of what decides about it.
 
     Raises:
         Unholdable: the claims have no form in Cedar.
@@ -153,8 +155,9 @@ class _Common:
         is_expiry_read = schema is None or _declares_expiry(schema, identity.principal.type)
         self._left_out = _VOLATILE if is_expiry_read else (*_VOLATILE, _EXPIRY)
         self._token = identity.token_context()
-        self._entities: dict[int, Any] = {}
-        self._common = [
+        self._claims: dict[EntityUid, str] = {}
+        self._entities: dict[int, str] = {}
+        common = [
             f"{type(engine).__module__}.{type(engine).__qualname__}",
             [batch.store, str(options.get("region_name")), str(options.get("endpoint_url"))],
             policies.digest if policies else "",
@@ -165,43 +168,46 @@ class _Common:
             self._lasting(identity.entity(self._schema).attributes),
             conf.on_policy_error,
         ]
+        self._common = salted_hmac("django_avp.decision", _text(common), algorithm="sha256")
 
     def key(self, check: Check, world: Sequence[Entity]) -> str:
         """A digest that says nothing of what it is of."""
-        question = [
-            *self._common,
-            str(check.action),
-            str(check.resource),
-            check.context,
-            self._claims(check),
-            sorted((self._entity(entity) for entity in world), key=json.dumps),
-        ]
-        return salted_hmac("django_avp.decision", json.dumps(question, sort_keys=True), algorithm="sha256").hexdigest()
+        action, resource = check.action, check.resource
+        asked = _text([action.type, action.id, resource.type, resource.id, check.context])
+        # Whole JSON texts one after the other: no two questions make the same bytes.
+        digest = self._common.copy()
+        digest.update("".join((asked, self._claims_of(action), *sorted(map(self._entity, world)))).encode())
+        return digest.hexdigest()
 
-    def _claims(self, check: Check) -> Any:
-        """The claims of the access token that a policy may read about this check."""
-        declared = self._schema.actions.get(check.action) if self._schema else None
-        return declared.context.project({"token": self._token}) if declared else self._lasting(self._token)
+    def _claims_of(self, action: EntityUid) -> str:
+        """The claims of the access token that a policy may read about an action, written once for all checks of it."""
+        if action not in self._claims:
+            declared = self._schema.actions.get(action) if self._schema else None
+            claims = declared.context.project({"token": self._token}) if declared else self._token
+            self._claims[action] = _text(self._lasting(claims))
+        return self._claims[action]
 
     def _lasting(self, claims: Mapping[str, Any]) -> Any:
         """Claims without those of one token alone; where the schema is known, what it declares counts."""
-        if self._schema is not None:
-            return _canonical(claims)
-        return _canonical({name: value for name, value in claims.items() if name not in self._left_out})
+        left_out = () if self._schema is not None else self._left_out
+        return _canonical({name: value for name, value in claims.items() if name not in left_out})
 
-    def _entity(self, entity: Entity) -> Any:
-        known = self._entities.get(id(entity))
-        if known is None:
-            known = self._entities[id(entity)] = _canonical(entity.as_json())
-        return known
+    def _entity(self, entity: Entity) -> str:
+        """An entity as text, written once for all worlds that it is in."""
+        text = self._entities.get(id(entity))
+        if text is None:
+            parents = sorted((parent.type, parent.id) for parent in entity.parents)
+            written = [entity.uid.type, entity.uid.id, _canonical(dict(entity.attributes)), parents]
+            text = self._entities[id(entity)] = _text(written)
+        return text
 
 
 def _canonical(value: Any) -> Any:
     """The same for equal values: lists are sets in Cedar, and have no order."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {name: _canonical(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return sorted((_canonical(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
+        return sorted(map(_canonical, value), key=_text)
     return value
 
 

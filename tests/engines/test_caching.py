@@ -193,6 +193,41 @@ def test_f1_what_does_not_decide_is_no_part_of_the_key(settings, policies):
     assert len(inner.asked) == 1
 
 
+def test_f1_of_an_access_token_counts_what_a_policy_may_read_about_the_action(settings, policies):
+    """In any order; without the schema of a store's own policies all of it counts, but for what each token has anew."""
+    inner = Counted(policies)
+    engine = CachingEngine(inner, locmem(settings))
+
+    def key(name="View", known=policies, **claims):
+        token = Identity.from_claims({"sub": "ann", "token_use": "access", **claims})
+        (found,) = engine._keys(replace(batch((check(name), ()), who=token), policies=known)).values()
+        return found
+
+    assert key(scope="read write") == key(scope="write read", jti="another", undeclared=1) != key(scope="read")
+    assert key("Edit", scope="read") == key("Edit", scope="write")
+    assert key(known=None, scope="read write") == key(known=None, scope="write read", jti="another")
+    assert key(known=None, undeclared=1) != key(known=None, undeclared=2)
+
+
+def test_f1_no_part_of_a_question_is_taken_for_another(settings, policies):
+    """What is moved from the action to the resource, or from one world to the next, makes another key."""
+    engine = CachingEngine(Counted(policies), locmem(settings))
+    album, other = EntityUid("PhotoFlash::Album", "x"), EntityUid("PhotoFlash::Album", "y")
+    photos = [photo("1"), photo('1","'), EntityUid('PhotoFlash::Photo","1', ""), EntityUid("PhotoFlash", "Photo::1")]
+    worlds = [
+        [],
+        [Entity(album)],
+        [Entity(album), Entity(other)],
+        [Entity(album, {}, (other,))],
+        [Entity(album, {"x": []})],
+        [Entity(album, {"x": ["y"]})],
+        [Entity(album, {"x": "y"})],
+    ]
+    questions = [(check("View", resource), world) for resource in photos for world in worlds]
+    keys = [key for question in questions for key in engine._keys(batch(question, who=who())).values()]
+    assert len(set(keys)) == len(questions)
+
+
 @given(st.recursive(st.booleans() | st.integers(0, 9) | st.text(max_size=2), lambda inner: st.lists(inner, max_size=3)))
 @hypothesis_settings(max_examples=50, deadline=None)
 def test_f1_sets_have_no_order(value):
