@@ -20,7 +20,7 @@ LAYERS = [
     {"schema"},
     {"needs", "slicing"},
     {"policies", "identity", "entities"},
-    {"engines.base", "users"},
+    {"engines.base", "engines.keys", "users"},
     {"engines", "engines.cedar", "reporting", "questions", "recording", "rounds"},
     {"filtering"},
     {"runtime"},

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from django_avp.cedar import UNAVAILABLE, Entity, EntityUid, Verdict
 from django_avp.conf import conf
 from django_avp.engines.base import Decisions
-from django_avp.engines.caching import CachingEngine, _canonical
+from django_avp.engines.caching import CachingEngine
 from django_avp.engines.cedar import evaluate
+from django_avp.engines.keys import canonical
 from django_avp.engines.shared_cache import SharedCache, _Workers
 from django_avp.engines.verified_permissions import VerifiedPermissionsEngine
 from django_avp.exceptions import AuthorizationUnavailable
@@ -233,7 +234,7 @@ def test_f1_no_part_of_a_question_is_taken_for_another(settings, policies):
 def test_f1_sets_have_no_order(value):
     """At every depth."""
     turned = value[::-1] if isinstance(value, list) else value
-    assert _canonical({"a": value}) == _canonical({"a": turned})
+    assert canonical({"a": value}) == canonical({"a": turned})
 
 
 def test_f1_an_expiry_counts_where_a_policy_can_read_it(settings, tmp_path, site):
