@@ -1,19 +1,30 @@
-"""What a round leaves behind: its record, its decisions as far as they can be trusted, and its audit log."""
+"""What a round leaves behind: its record, its decisions as far as they can be trusted, and its logs."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django_avp.cedar import INVALID, UNAVAILABLE, Check, Decision
 from django_avp.engines.base import Batch
+from django_avp.engines.keys import keys_of
 from django_avp.exceptions import AvpError
+from django_avp.values import Unholdable
 
-__all__ = ["Round", "fitting", "unavailable", "write_audit"]
+if TYPE_CHECKING:
+    from django_avp.authorization import Authorization
+
+__all__ = ["Round", "fitting", "unavailable", "write_audit", "write_round"]
 
 logger = logging.getLogger("django_avp")
 audit = logging.getLogger("django_avp.audit")
+rounds = logging.getLogger("django_avp.rounds")
+
+# Of a digest, so many characters tell checks apart: two of a billion are taken for one with a chance of 3 %.
+_DIGEST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +75,28 @@ def write_audit(batch: Batch, decided: Mapping[Check, Decision]) -> None:
                 "policies": decision.determining_policies,
             },
         )
+
+
+def write_round(authorization: Authorization, batch: Batch, round_: Round) -> None:
+    """Log what a round took, and digests that tell which of its checks were asked before, but not what they are."""
+    if not rounds.isEnabledFor(logging.DEBUG):
+        return
+    try:
+        # As a service's own cache would know them, whichever engine decides.
+        keys = keys_of(batch, "", None, authorization.schema)
+    except Unholdable:
+        # Nobody is asked about such claims.
+        return
+    rounds.debug(
+        "avp.round",
+        extra={
+            "at": time.time(),
+            "round": len(authorization.rounds),
+            "checks": round_.checks,
+            "calls": round_.calls,
+            "milliseconds": round_.milliseconds,
+            "unplanned": round_.unplanned,
+            # One text: a list would be a field for each of them in CloudWatch Logs.
+            "digests": " ".join(key[:_DIGEST] for key in keys.values()),
+        },
+    )

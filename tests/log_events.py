@@ -9,7 +9,7 @@ from pathlib import Path
 import django_avp
 
 PACKAGE = Path(django_avp.__file__).parent
-LOGGERS = {"logger": "django_avp", "audit": "django_avp.audit"}
+LOGGERS = {"logger": "django_avp", "audit": "django_avp.audit", "rounds": "django_avp.rounds"}
 
 
 def log_events():
