@@ -37,7 +37,7 @@ from django_avp.observing import observing
 from django_avp.questions import Action, Questions, Resource
 from django_avp.recording import Filtering, Place, Recorder
 from django_avp.references import EVERYTHING
-from django_avp.rounds import Round, fitting, unavailable, write_audit
+from django_avp.rounds import Round, fitting, unavailable, write_audit, write_round
 from django_avp.runtime import runtime
 from django_avp.signals import decisions_made
 from django_avp.users import resolve_user
@@ -446,6 +446,7 @@ class Authorization:
             cached = getattr(decisions, "cached", ())
             self.recorder.decided(batch, decided, round_, unplanned=unplanned, cached=cached)
         write_audit(batch, decided)
+        write_round(self, batch, round_)
         return round_, decided
 
     # Making checks
