@@ -44,7 +44,7 @@ LAYERS = [
         "panels",
         "rest_framework",
     },
-    {"signin", "usage", "ninja", "deployment"},
+    {"signin", "usage", "ninja", "deployment", "costs"},
     {"validation", "schema_files"},
     {"checks", "management"},
     {"signin.checks"},
