@@ -21,7 +21,7 @@ from django_avp.engines.cedar import CedarEngine
 from django_avp.identity import Identity
 from django_avp.runtime import runtime
 
-__all__ = ["ACTIONS", "GROUPS", "Site", "captured", "decided", "expected", "fill", "identity", "may"]
+__all__ = ["ACTIONS", "GROUPS", "Site", "captured", "decided", "expected", "fill", "identity", "may", "photos_of"]
 
 GROUPS = ("editors", "family")
 PHOTOS = 30
@@ -29,21 +29,30 @@ ACTIONS = ("ViewPhoto", "EditPhoto", "DeletePhoto")
 
 
 def fill() -> tuple[User, list[Photo]]:
-    """A user with groups, and photos in hand with their albums."""
+    """A user with groups, and photos in hand: a fifth of them is the user's, and the rest somebody else's."""
     call_command("migrate", run_syncdb=True, verbosity=0)
     ann, bob = (User.objects.create(username=f"{POOL}|{name}") for name in ("ann", "bob"))
-    albums = [Album.objects.create(slug=slug) for slug in ("family", "press", "drafts", "archive")]
-    started = datetime(2026, 1, 1, tzinfo=UTC)
-    for number in range(PHOTOS):
+    for slug in ("family", "press", "drafts", "archive"):
+        Album.objects.create(slug=slug)
+    return ann, photos_of([ann, bob, bob, bob, bob])
+
+
+def photos_of(owners: Sequence[User]) -> list[Photo]:
+    """Photos in hand with their owners and albums, which take turns."""
+    albums, started = list(Album.objects.order_by("pk")), datetime(2026, 1, 1, tzinfo=UTC)
+    photos = [
         Photo.objects.create(
             title=f"Photo {number}",
-            owner=bob if number % 5 else ann,
+            owner=owners[number % len(owners)],
             is_public=number % 3 == 0,
             likes=number,
             created=started + timedelta(minutes=number),
-            album=albums[number % 4],
+            album=albums[number % len(albums)],
         )
-    return ann, list(Photo.objects.select_related("album", "owner").order_by("pk"))
+        for number in range(PHOTOS)
+    ]
+    rows = Photo.objects.select_related("album", "owner").order_by("pk")
+    return list(rows.filter(pk__in=[photo.pk for photo in photos]))
 
 
 def identity(sub: str = "ann") -> Identity:
@@ -126,6 +135,10 @@ class Site:
         engine = CedarEngine()
         self.put(name, engine)
         return engine
+
+    def knows(self, name: str) -> bool:
+        """Whether there is an engine of this name."""
+        return name in self._engines
 
     def put(self, name: str, engine: Engine) -> None:
         """Have an engine under a name, which decides by the policies that are in force."""
