@@ -12,7 +12,7 @@ from time import monotonic
 from benchmarks.core import Measured, Wrong
 from benchmarks.plot import draw
 from benchmarks.report import Circumstances, markdown
-from benchmarks.workers import GROUPS, Worker
+from benchmarks.workers import GROUPS, Worker, profile_case
 
 HERE = Path(__file__).parent
 QUICK_TURNS = 2
@@ -46,6 +46,9 @@ def main() -> None:
     circumstances = Circumstances()
     names = options.only or list(GROUPS)
     try:
+        if options.profile:
+            profile_case(names[0], options.profile)
+            return
         groups = measure(names, seconds=options.minutes * 60, seed=options.seed, is_quick=options.quick)
     except Wrong as wrong:
         sys.exit(str(wrong))
@@ -74,6 +77,7 @@ def _options() -> argparse.Namespace:
         "--quick", action="store_true", help="prove that all of it runs; nothing is measured or written"
     )
     parser.add_argument("--only", choices=GROUPS, action="append", help="a group; nothing is written (repeatable)")
+    parser.add_argument("--profile", metavar="CASE", help="tell where the time of a case of the group goes, instead")
     parser.add_argument("--minutes", type=float, default=8, help="how long is measured (default: 8)")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the cases (default: 1)")
     parser.add_argument("--output", type=Path, default=HERE, help="where results are written (default: beside this)")

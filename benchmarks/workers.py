@@ -9,8 +9,8 @@ import importlib
 import os
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,10 +20,11 @@ import django
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from benchmarks.core import Measured, Spread, Wrong
+from benchmarks.core import Group, Measured, Spread, Wrong
 from benchmarks.measuring import Meter
+from benchmarks.profiling import profile
 
-__all__ = ["GROUPS", "Worker"]
+__all__ = ["GROUPS", "Worker", "profile_case"]
 
 GROUPS = {
     "tokens": "benchmarks.photos.settings",
@@ -102,24 +103,41 @@ class Worker:
         return answer
 
 
+def profile_case(name: str, case: str) -> None:
+    """Print where the time of a case goes, measured in a process as its group has one.
+
+    Raises:
+        Wrong: there is no such case.
+    """
+    with _built(name, is_quick=False) as group:
+        profile(group, case)
+
+
+@contextmanager
+def _built(name: str, *, is_quick: bool) -> Iterator[Group]:
+    """A group, in this process."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = GROUPS[name]
+    django.setup()
+    build = importlib.import_module(f"benchmarks.groups.{name}").build
+    with tempfile.TemporaryDirectory() as directory:
+        group = build(Path(directory), is_quick=is_quick)
+        try:
+            yield group
+        finally:
+            group.close()
+
+
 def _work(name: str, pipe: Connection, seed: int, is_quick: bool) -> None:
     """The life of a process."""
-    os.environ["DJANGO_SETTINGS_MODULE"] = GROUPS[name]
     try:
-        django.setup()
-        with tempfile.TemporaryDirectory() as directory:
-            build = importlib.import_module(f"benchmarks.groups.{name}").build
-            group = build(Path(directory), is_quick=is_quick)
-            try:
-                meter = Meter(group, _counted, seed=seed, is_quick=is_quick)
-                meter.verify()
-                meter.calibrate()
-                kinds = {case.name: (case.unit, case.clock) for case in group.cases}
-                pipe.send((group.title, group.rows, group.notes, group.turns, kinds))
-                while pipe.recv() == "turn":
-                    pipe.send(meter.turn())
-            finally:
-                group.close()
+        with _built(name, is_quick=is_quick) as group:
+            meter = Meter(group, _counted, seed=seed, is_quick=is_quick)
+            meter.verify()
+            meter.calibrate()
+            kinds = {case.name: (case.unit, case.clock) for case in group.cases}
+            pipe.send((group.title, group.rows, group.notes, group.turns, kinds))
+            while pipe.recv() == "turn":
+                pipe.send(meter.turn())
     except Wrong as wrong:
         pipe.send(wrong)
     except Exception:
