@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from django_avp.cedar import EntityUid, qualify
-from django_avp.typed_settings import flag, function, number, one_of, text, texts, uid, wrong
+from django_avp.typed_settings import flag, function, number, one_of, read, text, texts, uid, wrong
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -37,9 +37,9 @@ class Settings:
     @property
     def policies(self) -> tuple[Path, ...]:
         """Directories of ``*.cedar`` files and ``schema.cedarschema``; empty when there are none."""
-        value = getattr(settings, "AVP_POLICIES", None)
+        value = read("AVP_POLICIES")
         if value is None:
-            base = getattr(settings, "BASE_DIR", None)
+            base = read("BASE_DIR")
             beside = Path(base) / "policies" if base else None
             return (beside,) if beside and beside.is_dir() else ()
         directories = [value] if isinstance(value, str | Path) else value
@@ -55,14 +55,14 @@ class Settings:
     @property
     def policy_store_id(self) -> str | Callable[[HttpRequest | None], str] | None:
         """A policy store id, or a callable that names the store of a request."""
-        value = getattr(settings, "AVP_POLICY_STORE_ID", None)
+        value = read("AVP_POLICY_STORE_ID")
         # A store id never has a dot; a dotted path names the callable.
         return value if isinstance(value, str) and "." not in value else function("AVP_POLICY_STORE_ID")
 
     @property
     def client_options(self) -> Mapping[str, Any]:
         """Keyword arguments for ``boto3.client``; timeouts and retries have our defaults."""
-        value: object = getattr(settings, "AVP_CLIENT_OPTIONS", {})
+        value: object = read("AVP_CLIENT_OPTIONS", {})
         if not isinstance(value, Mapping):
             raise wrong("AVP_CLIENT_OPTIONS", value, 'a dict such as {"region_name": "eu-west-1"}')
         return value
@@ -75,7 +75,7 @@ class Settings:
     @property
     def cache(self) -> str | None:
         """Alias of the Django cache in which workers share what they know; ``None`` keeps no decisions."""
-        unset = getattr(settings, "AVP_CACHE", None) is None
+        unset = read("AVP_CACHE") is None
         return None if unset else text("AVP_CACHE", "", "a key of CACHES") or None
 
     @property
@@ -86,7 +86,7 @@ class Settings:
     @property
     def cache_denied_ttl(self) -> float:
         """Seconds for which a decision that denies is remembered; as long as the others unless set."""
-        unset = getattr(settings, "AVP_CACHE_DENIED_TTL", None) is None
+        unset = read("AVP_CACHE_DENIED_TTL") is None
         return self.cache_ttl if unset else number("AVP_CACHE_DENIED_TTL", 0, "a number of seconds, such as 5")
 
     @property
@@ -112,7 +112,7 @@ class Settings:
     @property
     def application(self) -> EntityUid:
         """The resource of a check that names none."""
-        value = getattr(settings, "AVP_APPLICATION", 'Application::"default"')
+        value = read("AVP_APPLICATION", 'Application::"default"')
         return uid("AVP_APPLICATION", value).in_namespace(self.namespace)
 
     @property
@@ -125,7 +125,7 @@ class Settings:
     @property
     def user_pools(self) -> Mapping[str, Sequence[str] | None]:
         """Accepted Cognito user pools with their client ids; ``None`` in place of the ids accepts any client."""
-        value = getattr(settings, "AVP_USER_POOLS", None)
+        value = read("AVP_USER_POOLS")
         if value is None:
             raise ImproperlyConfigured(
                 "AVP_USER_POOLS is missing. Name your Cognito user pool and its app clients: "
@@ -139,7 +139,7 @@ class Settings:
     @property
     def token_use(self) -> tuple[str, ...]:
         """Accepted kinds of token: ``"id"``, ``"access"`` or both."""
-        value = getattr(settings, "AVP_TOKEN_USE", ("id", "access"))
+        value = read("AVP_TOKEN_USE", ("id", "access"))
         return texts("AVP_TOKEN_USE", value, 'a tuple of "id", "access" or both')
 
     @property
@@ -161,7 +161,7 @@ class Settings:
     @property
     def jwks_url(self) -> str | Mapping[str, str] | None:
         """Where the key set is fetched instead of from the issuer: one URL, or ``{pool or issuer: URL}``."""
-        value: object = getattr(settings, "AVP_JWKS_URL", None)
+        value: object = read("AVP_JWKS_URL")
         if value is not None and not isinstance(value, str | Mapping):
             raise wrong("AVP_JWKS_URL", value, "a URL, or a dict of URLs by pool or issuer")
         return value
@@ -169,14 +169,14 @@ class Settings:
     @property
     def jwks(self) -> Mapping[str, Any] | None:
         """A key set given inline (``{"keys": […]}``); nothing is fetched then."""
-        key_set: Mapping[str, Any] | None = getattr(settings, "AVP_JWKS", None)
+        key_set: Mapping[str, Any] | None = read("AVP_JWKS")
         return key_set
 
     @property
     def token_sources(self) -> Sequence[str | tuple[str, Mapping[str, Any]]]:
         """Dotted paths of token sources, tried in order; a tuple ``(path, options)`` configures one."""
-        sources: Sequence[str | tuple[str, Mapping[str, Any]]] = getattr(
-            settings, "AVP_TOKEN_SOURCES", ["django_avp.tokens.sources.AuthorizationHeader"]
+        sources: Sequence[str | tuple[str, Mapping[str, Any]]] = read(
+            "AVP_TOKEN_SOURCES", ["django_avp.tokens.sources.AuthorizationHeader"]
         )
         return sources
 
@@ -203,7 +203,7 @@ class Settings:
     @property
     def anonymous_principal(self) -> EntityUid | None:
         """The principal that is asked about when nobody is signed in; ``None`` denies without a call."""
-        value = getattr(settings, "AVP_ANONYMOUS_PRINCIPAL", None)
+        value = read("AVP_ANONYMOUS_PRINCIPAL")
         return None if value is None else uid("AVP_ANONYMOUS_PRINCIPAL", value).in_namespace(self.namespace)
 
     # Signing in by the user pool's own pages
@@ -211,7 +211,7 @@ class Settings:
     @property
     def sign_in_client_id(self) -> str:
         """The app client that users sign in with: the only one of ``AVP_USER_POOLS`` unless the setting names it."""
-        named = getattr(settings, "AVP_SIGN_IN_CLIENT_ID", None)
+        named = read("AVP_SIGN_IN_CLIENT_ID")
         clients = [client for ids in self.user_pools.values() for client in ids or ()]
         found = clients if named is None else [client for client in clients if client == named]
         if len(found) != 1:
@@ -224,7 +224,7 @@ class Settings:
     @property
     def sign_in_client_secret(self) -> str | None:
         """The app client's secret; ``None`` for a public client."""
-        value: object = getattr(settings, "AVP_SIGN_IN_CLIENT_SECRET", None)
+        value: object = read("AVP_SIGN_IN_CLIENT_SECRET")
         if value is not None and not isinstance(value, str):
             # The value stays unsaid: it is a secret.
             raise ImproperlyConfigured("AVP_SIGN_IN_CLIENT_SECRET must be a text, or None for a client without one.")
@@ -234,12 +234,12 @@ class Settings:
     def sign_in_scopes(self) -> tuple[str, ...]:
         """The scopes that are asked for; all must be allowed to the app client."""
         wanted = 'a list of scopes, such as ["openid", "email"]'
-        return texts("AVP_SIGN_IN_SCOPES", getattr(settings, "AVP_SIGN_IN_SCOPES", ("openid",)), wanted)
+        return texts("AVP_SIGN_IN_SCOPES", read("AVP_SIGN_IN_SCOPES", ("openid",)), wanted)
 
     @property
     def sign_in_discovery_url(self) -> str | None:
         """Where the user pool's addresses are looked up; ``None`` for where Cognito has them."""
-        unset = getattr(settings, "AVP_SIGN_IN_DISCOVERY_URL", None) is None
+        unset = read("AVP_SIGN_IN_DISCOVERY_URL") is None
         return None if unset else text("AVP_SIGN_IN_DISCOVERY_URL", "", "a URL")
 
     # Users
@@ -267,7 +267,7 @@ class Settings:
     @property
     def permission_actions(self) -> Mapping[str, str | Mapping[str, str]]:
         """Cedar actions of Django permissions; a mapping of ``object`` and ``model`` where they differ."""
-        value: object = getattr(settings, "AVP_PERMISSION_ACTIONS", {})
+        value: object = read("AVP_PERMISSION_ACTIONS", {})
         if not isinstance(value, Mapping) or not all(isinstance(one, str | Mapping) for one in value.values()):
             raise wrong("AVP_PERMISSION_ACTIONS", value, 'a dict such as {"photos.change_photo": "EditPhoto"}')
         return value
@@ -298,7 +298,7 @@ conf = Settings()
 def _named_issuers() -> dict[str, tuple[str, ...]]:
     """The issuers that ``AVP_ISSUERS`` names, by pool."""
     wanted = "a list of issuers, or a dict of issuers by pool"
-    value: object = getattr(settings, "AVP_ISSUERS", None)
+    value: object = read("AVP_ISSUERS")
     if not value:
         return {}
     if isinstance(value, Mapping):

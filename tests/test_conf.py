@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,8 @@ from django.test import override_settings
 
 from django_avp.cedar import EntityUid
 from django_avp.conf import Settings, conf
+from django_avp.typed_settings import UNSET, read, snapshot
+from tests.processes import PATIENCE, ROOT
 
 POOL = "eu-west-1_AbCdEf123"
 GOV_POOL = "us-gov-west-1_Xy9"
@@ -218,6 +224,143 @@ def test_issuers_of_unknown_pools(settings, issuers):
 
     with pytest.raises(ImproperlyConfigured, match=r"AVP_ISSUERS names the pool '.*', which AVP_USER_POOLS does not"):
         _ = conf.issuers
+
+
+# --- How they are read ---------------------------------------------------------------------------------------------
+
+NOWHERE = object()
+
+
+def same_as_django(name: str) -> bool:
+    """Whether a setting is the same object, or as absent, as Django itself finds it."""
+    return read(name, NOWHERE) is getattr(django_settings, name, NOWHERE)
+
+
+def test_a_setting_is_read_as_django_reads_it():
+    """Overridden, assigned, deleted, or from the settings module: the quicker way finds what Django finds."""
+    assert read("AVP_NAMESPACE") == "PhotoFlash"
+    assert same_as_django("AVP_NAMESPACE")
+    assert same_as_django("AVP_TOKEN_USE")
+    with override_settings(AVP_NAMESPACE="Outer", AVP_TOKEN_USE="id"):
+        with override_settings(AVP_NAMESPACE="Inner"):
+            assert read("AVP_NAMESPACE") == "Inner"
+            assert read("AVP_TOKEN_USE") == "id"
+            del django_settings.AVP_TOKEN_USE
+            assert read("AVP_TOKEN_USE", NOWHERE) is NOWHERE
+            assert same_as_django("AVP_TOKEN_USE")
+        assert read("AVP_NAMESPACE") == "Outer"
+        assert read("AVP_TOKEN_USE") == "id"
+        django_settings.AVP_TOKEN_USE = "access"
+        django_settings.AVP_LEEWAY = 5
+        assert (read("AVP_TOKEN_USE"), read("AVP_LEEWAY")) == ("access", 5)
+        assert same_as_django("AVP_TOKEN_USE")
+        del django_settings.AVP_LEEWAY
+        assert read("AVP_LEEWAY") is None
+    assert same_as_django("AVP_NAMESPACE")
+    assert same_as_django("AVP_TOKEN_USE")
+
+
+PLAIN_SETTINGS = """
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django_avp.typed_settings import read
+
+try:
+    read("AVP_NAMESPACE")
+except ImproperlyConfigured as error:
+    print(str(error).split(",")[0])
+settings.configure(AVP_NAMESPACE="Shop")
+print(read("AVP_NAMESPACE"), read("AVP_LEEWAY"), read("DEBUG"))
+settings.AVP_LEEWAY = 3
+print(read("AVP_LEEWAY"))
+"""
+MODULE_SETTINGS = """
+from django.conf import settings
+from django_avp.typed_settings import read
+
+# Nobody has looked at any setting before: this makes Django import the module.
+print(read("AVP_NAMESPACE"), read("AVP_LEEWAY"))
+settings.AVP_LEEWAY = 3
+print(read("AVP_LEEWAY"))
+del settings.AVP_LEEWAY
+print(read("AVP_LEEWAY"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "module", "said"),
+    [
+        (PLAIN_SETTINGS, "", ["Requested setting AVP_NAMESPACE", "Shop None False", "3"]),
+        (MODULE_SETTINGS, "tests.settings", ["PhotoFlash None", "3", "None"]),
+    ],
+    ids=["settings.configure", "a settings module"],
+)
+def test_a_setting_is_read_before_anything_else_is(code, module, said):
+    """In a process of its own: the settings are set up by the first look-up, and what is not set up is an error."""
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    environment |= {"DJANGO_SETTINGS_MODULE": module} if module else {}
+    process = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert (process.stdout.splitlines(), process.stderr) == (said, "")
+
+
+class Lazy(Mapping):
+    """A mapping that is no dict, as a library might give settings."""
+
+    def __init__(self, values):
+        self.values_of = values
+
+    def __getitem__(self, name):
+        return self.values_of[name]
+
+    def __iter__(self):
+        return iter(self.values_of)
+
+    def __len__(self):
+        return len(self.values_of)
+
+
+@pytest.mark.parametrize(
+    ("value", "change"),
+    [
+        ({"a": ["b"]}, lambda value: value["a"].append("c")),
+        ({"a": {"b": "c"}}, lambda value: value["a"].clear()),
+        (Lazy({"a": ["b"]}), lambda value: value["a"].append("c")),
+        ([["a"]], lambda value: value[0].clear()),
+        ((["a"], "b"), lambda value: value[0].clear()),
+        ({"a", "b"}, lambda value: value.remove("a")),
+    ],
+)
+def test_a_snapshot_is_equal_until_something_changes(value, change):
+    """What is changed in place is no longer what it was."""
+    kept = snapshot(value)
+    assert kept == value
+
+    change(value)
+
+    assert kept != value
+
+
+@pytest.mark.parametrize("value", [None, True, 5, 1.5, "a", UNSET, function, frozenset("a"), ()])
+def test_a_snapshot_of_what_cannot_change_is_equal(value):
+    """A text, a number, a function, nothing."""
+    assert snapshot(value) == value
+
+
+def test_a_snapshot_of_anything_else_is_equal_to_nothing():
+    """What cannot be looked into may have changed at any time."""
+    value = object()
+
+    assert snapshot(value) != value
+    assert snapshot([value]) != [value]
 
 
 # --- What is wrong -------------------------------------------------------------------------------------------------
