@@ -1,8 +1,10 @@
-"""The app configuration: registers system checks and receivers, and discovers ``entities.py`` modules."""
+"""The app configuration: registers system checks and receivers, and discovers ``entities.py`` modules.
+
+What only some processes need is not imported here: every one waits for this.
+"""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from importlib import import_module
 
 from django.apps import AppConfig, apps
@@ -19,12 +21,9 @@ class DjangoAvpConfig(AppConfig):
 
     def ready(self) -> None:
         """Load what registers itself; its models can be imported only now."""
-        for module in ("checks", "receivers"):
+        for module in ("deferred", "receivers"):
             import_module(f"{self.name}.{module}")
         autodiscover_modules("entities")
         if apps.is_installed("drf_spectacular"):
             # Its extensions are known once they are imported.
             import_module(f"{self.name}.rest_framework.openapi")
-        with suppress(ImportError):
-            # Where OpenTelemetry's API is there. It does nothing until a site configures an SDK.
-            import_module(f"{self.name}.telemetry").observe()

@@ -5,8 +5,10 @@ By default nobody watches, which costs a call that does nothing. ``django_avp.te
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar
 
@@ -97,14 +99,35 @@ class Observer:
 
 
 class Observing:
-    """Holds the observer of this process.
-
-    Attributes:
-        observer: who is told.
-    """
+    """Holds the observer of this process, and one that is to be there once somebody uses what it is made of."""
 
     def __init__(self) -> None:
-        self.observer = Observer()
+        self._observer = Observer()
+        self._lock = Lock()
+        self._awaited: tuple[str, Callable[[], None]] | None = None
+
+    @property
+    def observer(self) -> Observer:
+        """Who is told."""
+        if self._awaited is not None:
+            self._look()
+        return self._observer
+
+    @observer.setter
+    def observer(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def await_package(self, package: str, observe: Callable[[], None]) -> None:
+        """Have ``observe`` called when something is to be told after any part of the process has imported a package."""
+        self._awaited = package, observe
+
+    def _look(self) -> None:
+        with self._lock:
+            awaited = self._awaited
+            if awaited is None or awaited[0] not in sys.modules:
+                return
+            self._awaited = None
+        awaited[1]()
 
     @contextmanager
     def use(self, observer: Observer) -> Iterator[None]:

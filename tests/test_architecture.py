@@ -39,6 +39,7 @@ LAYERS = [
         "jinja2",
         "testing",
         "receivers",
+        "deferred",
         "telemetry",
         "http",
         "panels",

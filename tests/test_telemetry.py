@@ -34,7 +34,7 @@ from django_avp.exceptions import (
     TokenInvalidError,
     UntranslatablePolicyError,
 )
-from django_avp.observing import Observer, observing
+from django_avp.observing import Observer, Observing, observing
 from django_avp.policies import load
 from django_avp.runtime import runtime
 from django_avp.telemetry import Telemetry
@@ -651,9 +651,33 @@ def test_without_the_api_all_is_decided_as_usual(before):
     assert decided(before=before) == ["True False Observer"]
 
 
-def test_without_an_sdk_all_is_decided_as_usual():
-    """The API alone does nothing."""
-    assert decided() == ["True False Telemetry"]
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_without_an_sdk_all_is_decided_as_usual(place):
+    """The API alone does nothing, whoever has imported it."""
+    assert decided(**{place: "import opentelemetry.trace"}) == ["True False Telemetry"]
+
+
+def test_an_api_that_nobody_uses_is_not_imported():
+    """It is installed here, and nothing in the process has asked for it: there is nobody to tell."""
+    assert decided(last='print("opentelemetry" in sys.modules)') == ["True False Observer", "False"]
+
+
+def test_somebody_who_comes_later_is_told_from_then_on():
+    """The package is looked for whenever something is to be told, once it is found never again."""
+    observing_, told = Observing(), []
+    observing_.await_package("tests.nobody", lambda: told.append("called"))
+    assert type(observing_.observer) is Observer
+    assert told == []
+
+    sys.modules["tests.nobody"] = sys.modules["tests"]
+    try:
+        assert type(observing_.observer) is Observer
+        observing_._look()
+        _ = observing_.observer
+    finally:
+        del sys.modules["tests.nobody"]
+
+    assert told == ["called"]
 
 
 def test_what_watches_this_process_records_nothing(ask, authorize, photo):
