@@ -115,6 +115,7 @@ class Observing:
 
     @observer.setter
     def observer(self, observer: Observer) -> None:
+        """Tell another one."""
         self._observer = observer
 
     def await_package(self, package: str, observe: Callable[[], None]) -> None:
