@@ -16,9 +16,10 @@ from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from django.core.cache import caches
-from django.core.signing import BadSignature, Signer
+from django.core.signing import BadSignature
 
 from django_avp.engines.breaker import Breaker
+from django_avp.engines.sealing import Seal
 
 __all__ = ["SharedCache"]
 
@@ -26,7 +27,7 @@ logger = logging.getLogger("django_avp")
 
 Result = TypeVar("Result")
 # Part of every key: another form of values needs another one.
-_FORM = "1"
+_FORM = "2"
 # Seconds that an operation may take.
 _PATIENCE = 0.5
 
@@ -40,7 +41,7 @@ class SharedCache:
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
-        self._signer = Signer(salt="django_avp.shared_cache")
+        self._seal = Seal("django_avp.shared_cache")
         self._lock = Lock()
         # Made on first use, so after a fork.
         self._workers: _Workers | None = None
@@ -93,11 +94,11 @@ class SharedCache:
             return self._workers
 
     def _sealed(self, key: str, value: Any, until: float) -> str:
-        return self._signer.sign_object([key, until, value], compress=True)
+        return self._seal.sealed([key, until, value])
 
     def _opened(self, key: str, sealed: object) -> Any:
         try:
-            own_key, until, value = self._signer.unsign_object(sealed if isinstance(sealed, str) else "")
+            own_key, until, value = self._seal.opened(sealed if isinstance(sealed, str) else "")
         except (BadSignature, ValueError):
             own_key, until, value = "", 0.0, None
         if own_key != key:

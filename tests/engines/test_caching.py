@@ -344,11 +344,11 @@ def test_f2_a_value_that_was_forged_cut_or_moved_is_a_miss(shared, policies, cap
     (denied_key,), (allowed_key,) = engine._keys(denied).values(), engine._keys(allowed).values()
     engine.decide(allowed)
     store = caches["decisions"]
-    kept = store.get(f"django_avp:1:{allowed_key}")
+    kept = store.get(f"django_avp:2:{allowed_key}")
     # A decision that allows, put where one that denies belongs.
     for forged in (kept, kept[:-3], "x", "", 7, b"x", ["permitted", [], []], kept.replace(":", ";")):
         caplog.clear()
-        store.set(f"django_avp:1:{denied_key}", forged)
+        store.set(f"django_avp:2:{denied_key}", forged)
         asked = len(inner.asked)
         assert engine.decide(denied)[0].verdict is Verdict.NOT_PERMITTED
         assert len(inner.asked) == asked + 1
