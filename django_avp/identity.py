@@ -101,7 +101,8 @@ class Identity:
                 usable.
         """
         tokens = [token for token in (id_token, access_token) if token is not None]
-        if len({(token.pool, token.client_id, token._claims["sub"]) for token in tokens}) != 1:
+        whose = [(token.pool, token.client_id, token._claims["sub"]) for token in tokens]
+        if not whose or whose[0] != whose[-1]:
             raise TokenInvalidError("pair", "The ID token and the access token are not of one user and client.")
         return cls._of(
             source or IdentitySource.of_pool(tokens[0].pool),
@@ -145,7 +146,8 @@ class Identity:
     ) -> Identity:
         given = [claims for claims in (id_claims, access_claims) if claims is not None]
         sub = given[0].get("sub")
-        if not isinstance(sub, str) or not source.principal(sub).is_valid:
+        principal = source.principal(sub) if isinstance(sub, str) else None
+        if principal is None or not principal.is_valid:
             raise TokenInvalidError("claims", "The claims have no usable sub.")
         names = dict.fromkeys(name for claims in given for name in _group_names(claims))
         groups = tuple(source.group(name) for name in names)
@@ -155,7 +157,7 @@ class Identity:
         if not all(isinstance(expiry, int | float) for expiry in expiries):
             raise TokenInvalidError("claims", "The expiry is not a number of seconds.")
         return cls(
-            principal=source.principal(sub),
+            principal=principal,
             groups=groups,
             source=source,
             expires_at=min(expiries) if expiries else None,

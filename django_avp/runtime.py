@@ -80,9 +80,11 @@ class Runtime:
     @property
     def verifier(self) -> TokenVerifier:
         """The token verifier with its key sets."""
-        with self._lock:
-            self._verifier = self._verifier or TokenVerifier()
-            return self._verifier
+        verifier = self._verifier
+        if verifier is None:
+            with self._lock:
+                verifier = self._verifier = self._verifier or TokenVerifier()
+        return verifier
 
     @property
     def token_sources(self) -> tuple[TokenSource, ...]:

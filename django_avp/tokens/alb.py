@@ -34,6 +34,7 @@ _KEY_URLS = {
     "aws": "https://public-keys.auth.elb.{region}.amazonaws.com/{kid}",
     "aws-us-gov": "https://s3-{region}.amazonaws.com/aws-elb-public-keys-prod-{region}/{kid}",
 }
+_JWS = jwt.PyJWS()
 _EXAMPLE = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/name/0123456789abcdef"
 _MESSAGES = {
     "alb_algorithm": "The load balancer's data is not signed with ES256.",
@@ -131,7 +132,7 @@ def _header(data: str) -> Mapping[str, Any]:
 
 def _check(data: str, header: Mapping[str, Any], key: EllipticCurvePublicKey, token: VerifiedToken) -> None:
     try:
-        jwt.PyJWS().decode_complete(data, key, algorithms=["ES256"])
+        _JWS.decode_complete(data, key, algorithms=["ES256"])
     except jwt.PyJWTError:
         raise _invalid("alb_signature") from None
     payload, expiry, issuer = decode_segment(data.split(".")[1]), header.get("exp"), header.get("iss")

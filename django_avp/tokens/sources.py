@@ -5,7 +5,6 @@ A source reads, and the tokens that it finds are verified elsewhere; then one th
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,11 +88,14 @@ class AuthorizationHeader(TokenSource):
     sensitive_headers = ("Authorization",)
 
     def read(self, request: HttpRequest) -> TokenPair | None:
-        scheme, *token = re.split("[ \t]+", request.headers.get("Authorization", "").strip(" \t"), maxsplit=1)
-        # RFC 9110 section 11.1: the scheme is case-insensitive.
-        if scheme.lower() != "bearer":
+        # Not `request.headers`, which would be made of all headers for this one.
+        value: str = request.META.get("HTTP_AUTHORIZATION", "").strip(" \t")
+        scheme, rest = value[:6], value[6:]
+        token = rest.lstrip(" \t")
+        # RFC 9110 section 11.1: the scheme is case-insensitive. A longer word is another scheme.
+        if scheme.lower() != "bearer" or (token and token == rest):
             return None
-        return TokenPair(token=token[0] if token else "")
+        return TokenPair(token=token)
 
 
 class _NamedPair(TokenSource):
