@@ -191,6 +191,11 @@ class Settings:
         return number("AVP_LEEWAY", 0, "a number of seconds")
 
     @property
+    def token_memory(self) -> int:
+        """How many verified tokens a process remembers; 0 verifies each token each time."""
+        return int(number("AVP_TOKEN_MEMORY", 1000, "a number of tokens, such as 1000"))
+
+    @property
     def principal_type(self) -> str:
         """Entity type of principals, in the namespace."""
         return qualify(text("AVP_PRINCIPAL_TYPE", "User", 'an entity type, such as "User"'), self.namespace)

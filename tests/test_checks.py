@@ -88,6 +88,8 @@ def test_pools(settings, pools, ids):
         ("AVP_TOKEN_SOURCES", ["nowhere.Source"], "E001"),
         ("AVP_TOKEN_USE", ("refresh",), "E006"),
         ("AVP_TOKEN_USE", (), "E006"),
+        ("AVP_LEEWAY", "5", "E001"),
+        ("AVP_TOKEN_MEMORY", -1, "E001"),
         ("AVP_CONTEXT", "nowhere.context", "E001"),
         ("AVP_USER_RESOLVER", "nowhere.resolve", "E001"),
         ("AVP_ENGINE", "nowhere.Engine", "E008"),

@@ -59,7 +59,8 @@ def check_values() -> Problems:
     """Settings with a fixed set of values have one of them, dotted paths can be imported."""
     _ = (conf.client_options, conf.call_strategy)
     _ = (conf.on_policy_error, conf.user_mode, conf.application, conf.anonymous_principal)
-    _ = (conf.context, conf.token_revoked, conf.user_resolver, conf.policy_store_id, conf.max_depth, conf.leeway)
+    _ = (conf.context, conf.token_revoked, conf.user_resolver, conf.policy_store_id)
+    _ = (conf.max_depth, conf.leeway, conf.token_memory)
     unknown = set(conf.token_use) - {"id", "access"}
     if unknown or not conf.token_use:
         yield Error(

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.core.exceptions import ImproperlyConfigured
@@ -23,8 +23,13 @@ from django_avp.exceptions import KeySetUnavailableError, TokenError, TokenInval
 from django_avp.observing import observing
 from django_avp.tokens.documents import TIMEOUT, fetch_document
 from django_avp.tokens.jwks import parse_key_set
+from django_avp.typed_settings import snapshot
 
-__all__ = ["Clock", "Fetch", "Flight", "KeySets"]
+if TYPE_CHECKING:
+    from django_avp.conf import Settings
+    from django_avp.tokens.rules import TokenRules
+
+__all__ = ["Clock", "Fetch", "Flight", "KeySet", "KeySets"]
 
 logger = logging.getLogger("django_avp")
 
@@ -61,7 +66,7 @@ class KeySets:
         self._clock = clock
         self._timeout = timeout
         self._fetched: dict[str, _FetchedSet] = {}
-        self._inline: tuple[Mapping[str, Any], dict[str, RSAPublicKey]] = ({}, {})
+        self._given: tuple[object, _GivenSet] | None = None
 
     def get(self, issuer: str, pool: str, key_id: str) -> RSAPublicKey:
         """Return a key of an issuer, which must be one that the settings allow.
@@ -70,17 +75,11 @@ class KeySets:
             TokenInvalidError: the issuer has no such key.
             KeySetUnavailableError: the key is not known and the key set cannot be fetched.
         """
-        inline = conf.jwks
-        if inline is not None:
-            return _known(self._given(inline).get(key_id))
-        return self._set(issuer, pool).get(key_id)
+        return self.of(issuer, pool, conf).get(key_id)
 
     async def aget(self, issuer: str, pool: str, key_id: str) -> RSAPublicKey:
         """Return a key as :meth:`get` does; the event loop is free while a fetch is under way."""
-        inline = conf.jwks
-        if inline is not None:
-            return _known(self._given(inline).get(key_id))
-        return await self._set(issuer, pool).aget(key_id)
+        return await self.of(issuer, pool, conf).aget(key_id)
 
     def load(self, issuer: str, pool: str) -> None:
         """Have the key set of an issuer at hand: fetched, unless some of its keys are known already.
@@ -89,31 +88,52 @@ class KeySets:
             KeySetUnavailableError: it cannot be fetched.
             ImproperlyConfigured: ``AVP_JWKS`` holds no usable key.
         """
-        inline = conf.jwks
-        if inline is not None:
-            self._given(inline)
-        else:
-            self._set(issuer, pool).load()
+        self.of(issuer, pool, conf).load()
 
-    def _given(self, inline: Mapping[str, Any]) -> Mapping[str, RSAPublicKey]:
-        source, keys = self._inline
-        if source is not inline and source != inline or not keys:
-            keys = parse_key_set(inline)
-            if not keys:
-                raise ImproperlyConfigured(
-                    'AVP_JWKS holds no usable key; give {"keys": [...]} with at least one RSA key for RS256 '
-                    "signatures, or remove it to have the key set fetched from the issuer."
-                )
-            self._inline = (inline, keys)
-        return keys
+    def of(self, issuer: str, pool: str, rules: TokenRules | Settings) -> KeySet:
+        """The key set of an issuer: the one given inline, or the one at its URL.
 
-    def _set(self, issuer: str, pool: str) -> _FetchedSet:
-        url = _url(issuer, pool)
+        Raises:
+            ImproperlyConfigured: ``AVP_JWKS`` holds no usable key.
+        """
+        if rules.jwks is not None:
+            return self._given_set(rules.jwks)
+        url = _url(issuer, pool, rules.jwks_url)
         known = self._fetched.get(url)
         if known is None:
             # Of several threads all get the one that was first.
             known = self._fetched.setdefault(url, _FetchedSet(url, self._fetch, self._clock, self._timeout))
         return known
+
+    def _given_set(self, inline: Mapping[str, Any]) -> _GivenSet:
+        given = self._given
+        if given is None or given[0] != inline:
+            given = self._given = (snapshot(inline), _GivenSet(inline))
+        return given[1]
+
+
+class _GivenSet:
+    """A key set given by the settings."""
+
+    def __init__(self, inline: Mapping[str, Any]) -> None:
+        self._keys = parse_key_set(inline)
+        if not self._keys:
+            raise ImproperlyConfigured(
+                'AVP_JWKS holds no usable key; give {"keys": [...]} with at least one RSA key for RS256 '
+                "signatures, or remove it to have the key set fetched from the issuer."
+            )
+
+    def get(self, key_id: str) -> RSAPublicKey:
+        key = self._keys.get(key_id)
+        if key is None:
+            raise _unknown()
+        return key
+
+    async def aget(self, key_id: str) -> RSAPublicKey:
+        return self.get(key_id)
+
+    def load(self) -> None:
+        """Nothing is fetched."""
 
 
 class _FetchedSet:
@@ -141,7 +161,9 @@ class _FetchedSet:
         if flight is not None:
             self._wait(flight)
             key = self._keys.get(key_id)
-        return self._judge(key)
+        if key is None:
+            raise self._fault()
+        return key
 
     async def aget(self, key_id: str) -> RSAPublicKey:
         key, flight = self._find(key_id)
@@ -151,7 +173,9 @@ class _FetchedSet:
             except TimeoutError:
                 self._land(flight, {}, "TimeoutError")
             key = self._keys.get(key_id)
-        return self._judge(key)
+        if key is None:
+            raise self._fault()
+        return key
 
     def load(self) -> None:
         if self._keys:
@@ -231,10 +255,12 @@ class _FetchedSet:
             still = {key_id: until for key_id, until in self._unknown_until.items() if until > now}
             self._unknown_until = still | {flight.key_id: now + KEY_ID_PAUSE}
 
-    def _judge(self, key: RSAPublicKey | None) -> RSAPublicKey:
-        if key is None and self._has_failed:
-            raise _unavailable()
-        return _known(key)
+    def _fault(self) -> TokenError:
+        return _unavailable() if self._has_failed else _unknown()
+
+
+KeySet = _GivenSet | _FetchedSet
+"""The keys of an issuer, each by its id."""
 
 
 class Flight:
@@ -253,18 +279,15 @@ class Flight:
         self.landed.set_running_or_notify_cancel()
 
 
-def _url(issuer: str, pool: str) -> str:
-    configured = conf.jwks_url
+def _url(issuer: str, pool: str, configured: str | Mapping[str, str] | None) -> str:
     if isinstance(configured, str):
         return configured
     configured = configured or {}
     return configured.get(issuer) or configured.get(pool) or f"{issuer.rstrip('/')}/.well-known/jwks.json"
 
 
-def _known(key: RSAPublicKey | None) -> RSAPublicKey:
-    if key is None:
-        raise TokenInvalidError("unknown_key", "The token is signed with a key that its issuer does not have.")
-    return key
+def _unknown() -> TokenError:
+    return TokenInvalidError("unknown_key", "The token is signed with a key that its issuer does not have.")
 
 
 def _unavailable() -> TokenError:

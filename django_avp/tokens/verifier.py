@@ -7,10 +7,9 @@ the key set, among those that the settings allow. No error carries a part of a t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Never
 
 import jwt
@@ -28,6 +27,9 @@ from django_avp.exceptions import (
 )
 from django_avp.tokens.compact import MAX_TOKEN_LENGTH, decode_segment, is_time
 from django_avp.tokens.keys import KeySets
+from django_avp.tokens.memory import TokenFacts, TokenMemory
+from django_avp.tokens.pyjwt import QuickJWT
+from django_avp.tokens.rules import RuleReader, TokenRules
 from django_avp.values import has_reserved_key
 
 __all__ = ["TokenVerifier", "VerifiedToken"]
@@ -39,7 +41,7 @@ _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _CLIENT_CLAIMS = {"id": "aud", "access": "client_id"}
 # `aud` is compared here: an access token has none. `iat` is not enforced: a second of skew would fail a fresh
 # sign-in (rule C9).
-_OPTIONS: Any = {"require": ["exp", "iss", "sub", "token_use"], "verify_aud": False, "verify_iat": False}
+_PYJWT = QuickJWT({"require": ["exp", "iss", "sub", "token_use"], "verify_aud": False, "verify_iat": False})
 _MESSAGES = {
     "algorithm": "The token is not signed with RS256.",
     "claims": "A claim of the token is missing or malformed.",
@@ -109,6 +111,8 @@ class TokenVerifier:
 
     def __init__(self, keys: KeySets | None = None) -> None:
         self._keys = KeySets() if keys is None else keys
+        self._rules = RuleReader()
+        self._memory: TokenMemory | None = None
 
     def load_keys(self, pool: str) -> None:
         """Have the keys of a pool at hand, those of any of its issuers: fetched unless they are known already.
@@ -133,53 +137,76 @@ class TokenVerifier:
             TokenExpiredError: the token is genuine and past its ``exp``.
             KeySetUnavailableError: the signing key is not known and the key set cannot be fetched.
         """
-        peek = _peek(token)
-        key = self._keys.get(peek.issuer, peek.pool, peek.key_id)
-        verified = _verify(token, peek, key, kind)
-        is_revoked = conf.token_revoked
+        memory = self._current_memory()
+        rules = memory.rules
+        digest, known = memory.look_up(token, kind)
+        # The key comes first: while it is waited for, the token's time may run out.
+        if known is not None and known.key_set.get(known.key_id) is known.key and known.hold(rules.leeway):
+            facts = known
+        else:
+            issuer, pool, key_id = _peek(token, rules)
+            key_set = self._keys.of(issuer, pool, rules)
+            key = key_set.get(key_id)
+            claims = _decode(token, issuer, key, rules)
+            facts = TokenFacts(claims, *_judge(claims, pool, kind, rules), key_set, key_id, key)
+        own = facts.claims()
+        is_revoked = conf.token_revoked if rules.is_revocable else None
         # An error of the callable rises: what could not be asked is never accepted.
-        if is_revoked is not None and is_revoked(verified._claims):
+        if is_revoked is not None and is_revoked(own):
             raise _invalid("revoked")
-        return verified
+        if facts is not known:
+            memory.add(digest, facts)
+        return VerifiedToken(facts.kind, facts.pool, facts.client_id, token, own)
 
     async def averify(self, token: str, *, kind: str | None = None) -> VerifiedToken:
         """Verify a token as :meth:`verify` does; key fetches and ``AVP_TOKEN_REVOKED`` leave the event loop free."""
-        peek = _peek(token)
-        key = await self._keys.aget(peek.issuer, peek.pool, peek.key_id)
-        verified = _verify(token, peek, key, kind)
-        is_revoked = conf.token_revoked
-        if is_revoked is not None and await sync_to_async(is_revoked)(verified._claims):
+        memory = self._current_memory()
+        rules = memory.rules
+        digest, known = memory.look_up(token, kind)
+        if known is not None and await known.key_set.aget(known.key_id) is known.key and known.hold(rules.leeway):
+            facts = known
+        else:
+            issuer, pool, key_id = _peek(token, rules)
+            key_set = self._keys.of(issuer, pool, rules)
+            key = await key_set.aget(key_id)
+            claims = _decode(token, issuer, key, rules)
+            facts = TokenFacts(claims, *_judge(claims, pool, kind, rules), key_set, key_id, key)
+        own = facts.claims()
+        is_revoked = conf.token_revoked if rules.is_revocable else None
+        if is_revoked is not None and await sync_to_async(is_revoked)(own):
             raise _invalid("revoked")
-        return verified
+        if facts is not known:
+            memory.add(digest, facts)
+        return VerifiedToken(facts.kind, facts.pool, facts.client_id, token, own)
+
+    def _current_memory(self) -> TokenMemory:
+        """What is remembered by the settings as they are now; nothing, once they have changed."""
+        rules, memory = self._rules.current(), self._memory
+        if memory is None or memory.rules is not rules:
+            memory = self._memory = TokenMemory(rules)
+        return memory
 
 
-@dataclass(frozen=True, slots=True)
-class _Peek:
-    """What an unverified token says about who signed it; the issuer is one that the settings allow."""
-
-    issuer: str
-    pool: str
-    key_id: str
-
-
-def _peek(token: str) -> _Peek:
+def _peek(token: str, rules: TokenRules) -> tuple[str, str, str]:
+    """What an unverified token says about who signed it: issuer, pool and key id; the settings allow the issuer."""
     if not isinstance(token, str):
         raise _invalid("malformed")
     if len(token) > MAX_TOKEN_LENGTH:
         raise _invalid("too_large")
     if _COMPACT.fullmatch(token) is None:
         raise _invalid("malformed")
-    header, payload = (decode_segment(segment) for segment in token.split(".")[:2])
+    segments = token.split(".")
+    header, payload = decode_segment(segments[0]), decode_segment(segments[1])
     if header is None or payload is None:
         raise _invalid("malformed")
     # The issuer comes first: another application's tokens may well have another algorithm and no key id (rule C2).
     issuer = payload.get("iss")
     if not isinstance(issuer, str):
         raise _invalid("issuer")
-    pool = conf.issuers.get(issuer)
+    pool = rules.pools.get(issuer)
     if pool is None:
         raise TokenForeignError("foreign_issuer", "The token was issued by another issuer.")
-    return _Peek(issuer, pool, _key_id(header))
+    return issuer, pool, _key_id(header)
 
 
 def _key_id(header: Mapping[str, Any]) -> str:
@@ -196,19 +223,24 @@ def _key_id(header: Mapping[str, Any]) -> str:
     return key_id
 
 
-def _verify(token: str, peek: _Peek, key: RSAPublicKey, kind: str | None) -> VerifiedToken:
+def _decode(token: str, issuer: str, key: RSAPublicKey, rules: TokenRules) -> dict[str, Any]:
+    """Verify the signature and the registered claims."""
     try:
-        claims = jwt.decode(token, key, algorithms=["RS256"], options=_OPTIONS, issuer=peek.issuer, leeway=conf.leeway)
+        return _PYJWT.decode(token, key, algorithms=["RS256"], issuer=issuer, leeway=rules.leeway)
     except jwt.ExpiredSignatureError:
         raise TokenExpiredError("expired", "The token has expired.") from None
     except jwt.PyJWTError as error:
         raise _translate(error) from None
-    _check_types(claims, peek.pool)
-    token_use = _token_use(claims, kind)
-    client_id = _client_id(claims, token_use, peek.pool)
+
+
+def _judge(claims: Mapping[str, Any], pool: str, kind: str | None, rules: TokenRules) -> tuple[str, str, str]:
+    """Verify the other claims, and return kind, pool and client."""
+    _check_types(claims, pool)
+    token_use = _token_use(claims, kind, rules)
+    client_id = _client_id(claims, token_use, rules.clients[pool])
     if has_reserved_key(claims):
         raise _invalid("reserved")
-    return VerifiedToken(token_use, peek.pool, client_id, token, MappingProxyType(claims))
+    return token_use, pool, client_id
 
 
 def _check_types(claims: Mapping[str, Any], pool: str) -> None:
@@ -223,24 +255,20 @@ def _check_types(claims: Mapping[str, Any], pool: str) -> None:
         raise _invalid("groups")
 
 
-def _token_use(claims: Mapping[str, Any], kind: str | None) -> str:
+def _token_use(claims: Mapping[str, Any], kind: str | None, rules: TokenRules) -> str:
     token_use = claims["token_use"]
-    if not isinstance(token_use, str) or token_use not in _CLIENT_CLAIMS or token_use not in conf.token_use:
+    if not isinstance(token_use, str) or token_use not in _CLIENT_CLAIMS or token_use not in rules.kinds:
         raise _invalid("token_use")
     if kind is not None and token_use != kind:
         raise _invalid("token_use")
     return token_use
 
 
-def _client_id(claims: Mapping[str, Any], token_use: str, pool: str) -> str:
+def _client_id(claims: Mapping[str, Any], token_use: str, accepted: Collection[str] | None) -> str:
     """Return the client that the token was issued to; with several pools, one of the token's own pool (rule C10)."""
     client_id = claims.get(_CLIENT_CLAIMS[token_use])
     if not isinstance(client_id, str) or not client_id:
         raise _invalid("client")
-    accepted = conf.user_pools[pool]
-    if isinstance(accepted, str):
-        # `in` would look for a part of the text.
-        accepted = [accepted]
     # Only an explicit None skips the check.
     if accepted is not None and client_id not in accepted:
         raise _invalid("client")
