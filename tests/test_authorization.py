@@ -318,6 +318,15 @@ def test_an_anonymous_principal_is_asked_about(settings, photo):
     assert Authorization(None).user is None
 
 
+def test_a9_nothing_is_decided_about_a_principal_that_avp_would_refuse(settings, photo, engine, caplog):
+    """Its id has a line break."""
+    settings.AVP_USER_MODE = "token"
+    authorization = Authorization(Identity(EntityUid("PhotoFlash::User", "eu-west-1_AbCdEf123|a\nb")))
+    assert authorization.can("ViewPhoto", photo) == Decision(Verdict.UNDECIDED, cause=Cause.INVALID)
+    assert engine.batches == []
+    assert caplog.records[-1].fault == "invalid_id"
+
+
 def test_too_many_groups_decide_nothing(authorize, photo, engine, caplog):
     """AVP takes 99 groups; what passes here has to pass there (rule A2)."""
     few = authorize("ann", *[f"group {number}" for number in range(99)])

@@ -108,17 +108,14 @@ class Worlds:
                 if uid not in reached:
                     reached[uid] = None
                     if node is not None and node.parents:
-                        reached.update(dict.fromkeys(self._above(uid, node.parents)))
+                        reached.update(dict.fromkeys(self._above(node.parents)))
         return reached
 
-    def _above(self, uid: EntityUid, parents: tuple[EntityUid, ...]) -> tuple[EntityUid, ...]:
-        """The ancestors of an entity, which those of the same parents share."""
+    def _above(self, parents: tuple[EntityUid, ...]) -> tuple[EntityUid, ...]:
+        """The ancestors of entities that have these parents."""
         ancestors = self._ancestors.get(parents)
         if ancestors is None:
             ancestors = self._ancestors[parents] = self._ancestry(parents)
-        # Cedar refuses all entities of a batch when some are their own ancestors.
-        if uid in ancestors:
-            raise WorldFault("cycle")
         return ancestors
 
     def _ancestry(self, parents: tuple[EntityUid, ...]) -> tuple[EntityUid, ...]:
@@ -136,6 +133,8 @@ class Worlds:
         return tuple(ancestry)
 
     def _refuse_cycles(self, uids: Iterable[EntityUid]) -> None:
+        # Cedar refuses all entities of a batch when some are their own ancestors. Such a one is an ancestor of its
+        # parents, too.
         parents = {uid: node.parents for uid in uids if (node := self._nodes.get(uid))}
         try:
             TopologicalSorter(parents).prepare()
