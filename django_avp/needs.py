@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import cedarpy
@@ -37,7 +36,7 @@ class Needs:
 
     def __init__(self, read: Collection[str], schema: Schema | None) -> None:
         self._read = frozenset(read)
-        self._schema = schema
+        self._lean = None if schema is None else _Lean.of(schema, self._read)
 
     def of(self, entity: Entity) -> dict[str, Any]:
         """What of an entity is needed, as an element of Cedar's JSON entities document.
@@ -76,10 +75,6 @@ class Needs:
     def is_enumerated(self, entity_type: str) -> bool:
         """Whether the schema lists the ids that entities of a type may have."""
         return self._lean is not None and entity_type in self._lean.enumerated
-
-    @cached_property
-    def _lean(self) -> _Lean | None:
-        return None if self._schema is None else _Lean.of(self._schema, self._read)
 
 
 @dataclass(frozen=True, slots=True)
