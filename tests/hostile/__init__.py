@@ -1,0 +1,1 @@
+"""Tokens under attack: hostile tokens over real HTTP, and generated ones against an oracle."""
