@@ -272,9 +272,9 @@ def test_c2_what_is_no_text_is_not_made_up_for_by_the_other_token(served, lab):
 
 
 def test_many_headers_beside_a_bad_token_change_nothing(served, lab, records):
-    """Ninety more of them, with tokens in them."""
+    """Fifty more of them, with tokens in them: as many as h11 takes, which gives up at 64 KiB."""
     _, site = served
-    more = [(f"X-Token-{number}", good(lab)) for number in range(90)]
+    more = [(f"X-Token-{number}", good(lab)) for number in range(50)]
 
     assert is_refused(site.get(GATED, *more, bearer(lab.forged())))
     assert site.get(GATED, *more, bearer(good(lab))).status == 200
