@@ -79,7 +79,7 @@ def has_reserved_key(value: object) -> bool:
         else:
             items = item if isinstance(item, list | tuple | set | frozenset) else ()
         # Most are texts and numbers, of which `isinstance` takes longer to tell that they are no mapping.
-        stack.extend(inner for inner in items if type(inner) not in _PLAIN)
+        stack += [inner for inner in items if type(inner) not in _PLAIN]
     return False
 
 

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any, Never, TypeGuard
 
-__all__ = ["MAX_TOKEN_LENGTH", "decode_segment", "is_time"]
+__all__ = ["MAX_TOKEN_LENGTH", "decode_object", "decode_segment", "is_time"]
 
 # AVP's own limit (`Token`, API version 2021-12-01): what is longer could not be passed on.
 MAX_TOKEN_LENGTH = 131_072
@@ -15,10 +15,18 @@ _LAST_SECOND = 253_402_300_799
 
 
 def decode_segment(segment: str) -> dict[str, Any] | None:
-    """Decode one base64url segment into an object; ``None`` if it is none, so that no JSON error holds its text."""
+    """Decode one base64url segment into an object; ``None`` if it is none."""
     try:
-        text = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)).decode()
-        value = _JSON.decode(text)
+        data = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    except ValueError:
+        return None
+    return decode_object(data)
+
+
+def decode_object(data: bytes) -> dict[str, Any] | None:
+    """Decode a JSON object; ``None`` if it is none, so that no JSON error holds its text."""
+    try:
+        value = _JSON.decode(data.decode())
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -7,8 +7,11 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from django.core.exceptions import ImproperlyConfigured
 
-__all__ = ["parse_key_set"]
+from django_avp.exceptions import TokenError, TokenInvalidError
+
+__all__ = ["GivenSet", "parse_key_set", "unknown_key"]
 
 MIN_KEY_SIZE = 2048
 
@@ -43,3 +46,42 @@ def _public_key(entry: Mapping[str, Any]) -> RSAPublicKey | None:
         return None
     # RFC 7518 section 3.3: 2048 bits or more.
     return key if isinstance(key, RSAPublicKey) and key.key_size >= MIN_KEY_SIZE else None
+
+
+class GivenSet:
+    """The keys of a set given by the settings.
+
+    Raises:
+        ImproperlyConfigured: there is no usable one.
+    """
+
+    def __init__(self, inline: Mapping[str, Any]) -> None:
+        self._keys = parse_key_set(inline)
+        if not self._keys:
+            raise ImproperlyConfigured(
+                'AVP_JWKS holds no usable key; give {"keys": [...]} with at least one RSA key for RS256 '
+                "signatures, or remove it to have the key set fetched from the issuer."
+            )
+
+    def get(self, key_id: str) -> RSAPublicKey:
+        """Return a key.
+
+        Raises:
+            TokenInvalidError: there is none of this id.
+        """
+        key = self._keys.get(key_id)
+        if key is None:
+            raise unknown_key()
+        return key
+
+    async def aget(self, key_id: str) -> RSAPublicKey:
+        """Return a key as :meth:`get` does."""
+        return self.get(key_id)
+
+    def load(self) -> None:
+        """Nothing is fetched."""
+
+
+def unknown_key() -> TokenError:
+    """The error of a key id that an issuer does not have."""
+    return TokenInvalidError("unknown_key", "The token is signed with a key that its issuer does not have.")

@@ -16,13 +16,12 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from django.core.exceptions import ImproperlyConfigured
 
 from django_avp.conf import conf
-from django_avp.exceptions import KeySetUnavailableError, TokenError, TokenInvalidError
+from django_avp.exceptions import KeySetUnavailableError, TokenError
 from django_avp.observing import observing
 from django_avp.tokens.documents import TIMEOUT, fetch_document
-from django_avp.tokens.jwks import parse_key_set
+from django_avp.tokens.jwks import GivenSet, parse_key_set, unknown_key
 from django_avp.typed_settings import snapshot
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class KeySets:
         self._clock = clock
         self._timeout = timeout
         self._fetched: dict[str, _FetchedSet] = {}
-        self._given: tuple[object, _GivenSet] | None = None
+        self._given: tuple[object, GivenSet] | None = None
 
     def get(self, issuer: str, pool: str, key_id: str) -> RSAPublicKey:
         """Return a key of an issuer, which must be one that the settings allow.
@@ -105,35 +104,11 @@ class KeySets:
             known = self._fetched.setdefault(url, _FetchedSet(url, self._fetch, self._clock, self._timeout))
         return known
 
-    def _given_set(self, inline: Mapping[str, Any]) -> _GivenSet:
+    def _given_set(self, inline: Mapping[str, Any]) -> GivenSet:
         given = self._given
         if given is None or given[0] != inline:
-            given = self._given = (snapshot(inline), _GivenSet(inline))
+            given = self._given = (snapshot(inline), GivenSet(inline))
         return given[1]
-
-
-class _GivenSet:
-    """A key set given by the settings."""
-
-    def __init__(self, inline: Mapping[str, Any]) -> None:
-        self._keys = parse_key_set(inline)
-        if not self._keys:
-            raise ImproperlyConfigured(
-                'AVP_JWKS holds no usable key; give {"keys": [...]} with at least one RSA key for RS256 '
-                "signatures, or remove it to have the key set fetched from the issuer."
-            )
-
-    def get(self, key_id: str) -> RSAPublicKey:
-        key = self._keys.get(key_id)
-        if key is None:
-            raise _unknown()
-        return key
-
-    async def aget(self, key_id: str) -> RSAPublicKey:
-        return self.get(key_id)
-
-    def load(self) -> None:
-        """Nothing is fetched."""
 
 
 class _FetchedSet:
@@ -256,10 +231,10 @@ class _FetchedSet:
             self._unknown_until = still | {flight.key_id: now + KEY_ID_PAUSE}
 
     def _fault(self) -> TokenError:
-        return _unavailable() if self._has_failed else _unknown()
+        return _unavailable() if self._has_failed else unknown_key()
 
 
-KeySet = _GivenSet | _FetchedSet
+KeySet = GivenSet | _FetchedSet
 """The keys of an issuer, each by its id."""
 
 
@@ -284,10 +259,6 @@ def _url(issuer: str, pool: str, configured: str | Mapping[str, str] | None) -> 
         return configured
     configured = configured or {}
     return configured.get(issuer) or configured.get(pool) or f"{issuer.rstrip('/')}/.well-known/jwks.json"
-
-
-def _unknown() -> TokenError:
-    return TokenInvalidError("unknown_key", "The token is signed with a key that its issuer does not have.")
 
 
 def _unavailable() -> TokenError:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from django_avp.tokens.keys import KeySet
     from django_avp.tokens.rules import TokenRules
 
-__all__ = ["TokenFacts", "TokenMemory"]
+__all__ = ["Signer", "TokenFacts", "TokenMemory"]
 
 MAX_LENGTH = 16_384
 """Characters of the longest token that is remembered; few servers take longer headers."""
@@ -28,9 +29,28 @@ MAX_LEVELS = 8
 """Lists and records within each other in a claim that is remembered; Cognito's own have two."""
 SWEEP_INTERVAL = 60.0
 """Seconds from one search for expired tokens to the next."""
+MAX_HEADERS = 100
+"""Headers of which it is known who signs the tokens that have them: an issuer has two keys, and a header for each."""
 
 # What is made of JSON is of exactly these types.
 _NESTED = frozenset({dict, list})
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signs tokens: an issuer that the settings allow, with one of its keys.
+
+    Attributes:
+        issuer: the ``iss`` of its tokens.
+        pool: its user pool.
+        key_set: where the key is found.
+        key_id: by which id.
+    """
+
+    issuer: str
+    pool: str
+    key_set: KeySet
+    key_id: str
 
 
 class TokenFacts:
@@ -39,10 +59,8 @@ class TokenFacts:
     Args:
         claims: all of them; they are nobody else's.
         kind: ``"id"`` or ``"access"``.
-        pool: the issuer's user pool.
         client_id: the accepted client.
-        key_set: where the key was found.
-        key_id: by which id.
+        signer: who has signed it.
         key: the key.
     """
 
@@ -51,42 +69,29 @@ class TokenFacts:
         "_copiers",
         "client_id",
         "expires_at",
-        "is_memorable",
         "is_used",
         "key",
-        "key_id",
-        "key_set",
         "kind",
         "not_before",
-        "pool",
+        "signer",
     )
 
-    def __init__(
-        self,
-        claims: dict[str, Any],
-        kind: str,
-        pool: str,
-        client_id: str,
-        key_set: KeySet,
-        key_id: str,
-        key: RSAPublicKey,
-    ) -> None:
+    def __init__(self, claims: dict[str, Any], kind: str, client_id: str, signer: Signer, key: RSAPublicKey) -> None:
         self._claims = claims
         self.kind = kind
-        self.pool = pool
         self.client_id = client_id
-        self.key_set = key_set
-        self.key_id = key_id
+        self.signer = signer
         self.key = key
         self.is_used = False
         # Whole seconds, as PyJWT compares them.
         self.expires_at = int(claims["exp"])
         self.not_before = int(claims.get("nbf", 0))
-        nested = [(name, value, _levels(value)) for name, value in claims.items() if type(value) in _NESTED]
-        self.is_memorable = all(levels <= MAX_LEVELS for _, _, levels in nested)
-        # What nests deeper is handed out once, and not copied.
-        copied = nested if self.is_memorable else []
-        self._copiers = [(name, type(value).copy if levels == 1 else _copy) for name, value, levels in copied]
+        self._copiers = [(name, _copier(value)) for name, value in claims.items() if type(value) in _NESTED]
+
+    @property
+    def is_memorable(self) -> bool:
+        """Whether everybody can be given claims of their own."""
+        return _handed_on not in [copier for _, copier in self._copiers]
 
     def claims(self) -> Mapping[str, Any]:
         """The claims, with lists and records that nobody else was given: what is done to them reaches nobody else."""
@@ -104,6 +109,8 @@ class TokenFacts:
 class TokenMemory:
     """Remembers tokens that were used lately, as they were judged by one state of the settings; for several threads.
 
+    Of tokens that come for the first time it knows who signs those with the same header.
+
     Args:
         rules: that state; it says how many tokens there may be.
     """
@@ -113,6 +120,7 @@ class TokenMemory:
         # Guards what is added and removed; who looks one up waits for nobody.
         self._lock = threading.Lock()
         self._facts: dict[bytes, TokenFacts] = {}
+        self._signers: dict[str, Signer | None] = {}
         self._swept_at = time.monotonic()
 
     def __len__(self) -> int:
@@ -135,8 +143,13 @@ class TokenMemory:
         facts.is_used = True
         return digest, facts if kind is None or kind == facts.kind else None
 
-    def add(self, digest: bytes | None, facts: TokenFacts) -> None:
+    def likely_signer(self, header: str) -> Signer | None:
+        """Who has signed all verified tokens with this header, as it stands in a token: a guess about another one."""
+        return self._signers.get(header)
+
+    def add(self, token: str, digest: bytes | None, facts: TokenFacts) -> None:
         """Remember a token that was verified; one that was not used for long makes room for it."""
+        self._learn(token.partition(".")[0], facts.signer)
         if digest is None or not facts.is_memorable:
             return
         with self._lock:
@@ -145,6 +158,14 @@ class TokenMemory:
             while len(self._facts) >= self.rules.memory:
                 self._drop()
             self._facts[digest] = facts
+
+    def _learn(self, header: str, signer: Signer) -> None:
+        known = self._signers.get(header, signer)
+        if known is not signer and known != signer:
+            # Two issuers have one key under one id: it tells nothing.
+            self._signers[header] = None
+        elif len(self._signers) < MAX_HEADERS:
+            self._signers[header] = signer
 
     def _drop(self) -> None:
         """Forget the token that has been here for longest, unless it was used: then it stays for another turn."""
@@ -163,17 +184,22 @@ class TokenMemory:
                 del self._facts[digest]
 
 
-def _levels(value: Any) -> int:
-    """How many lists and records there are within each other, this one among them."""
+def _copier(value: Any) -> Callable[[Any], Any]:
+    """How a list or a record is copied."""
     levels, level = 0, [value]
-    while level:
+    while level and levels < MAX_LEVELS:
         levels += 1
         items = [one.values() if type(one) is dict else one for one in level]
         level = [inner for several in items for inner in several if type(inner) in _NESTED]
-    return levels
+    return type(value).copy if levels == 1 else _handed_on if level else _copy
 
 
 def _copy(value: Any) -> Any:
     if type(value) is dict:
         return {name: _copy(item) for name, item in value.items()}
     return [_copy(item) for item in value] if type(value) is list else value
+
+
+def _handed_on(value: Any) -> Any:
+    """What nests deeper than it is worth to be copied: it is given to one request, and not remembered."""
+    return value

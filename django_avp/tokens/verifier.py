@@ -1,69 +1,26 @@
 """Verification of Amazon Cognito tokens, from compact text to claims that may be trusted.
 
-# INVARIANT: nothing of a token is believed before its signature holds. The unverified header and issuer only choose
-the key set, among those that the settings allow. No error carries a part of a token or a claim.
+# INVARIANT: what is accepted has been verified with a key of its issuer's key set as it is now, by the settings and the
+clock as they are now. No error carries a part of a token or a claim.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Never
 
-import jwt
 from asgiref.sync import sync_to_async
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from django_avp.cedar import EntityUid
 from django_avp.conf import conf
-from django_avp.exceptions import (
-    KeySetUnavailableError,
-    TokenError,
-    TokenExpiredError,
-    TokenForeignError,
-    TokenInvalidError,
-)
-from django_avp.tokens.compact import MAX_TOKEN_LENGTH, decode_segment, is_time
+from django_avp.exceptions import KeySetUnavailableError, TokenError
+from django_avp.tokens.judging import header_of, invalid, peek, verify
 from django_avp.tokens.keys import KeySets
-from django_avp.tokens.memory import TokenFacts, TokenMemory
-from django_avp.tokens.pyjwt import QuickJWT
+from django_avp.tokens.memory import Signer, TokenMemory
 from django_avp.tokens.rules import RuleReader, TokenRules
-from django_avp.values import has_reserved_key
 
 __all__ = ["TokenVerifier", "VerifiedToken"]
-
-MAX_KEY_ID_LENGTH = 256
-
-# RFC 7515 section 7.1: three base64url segments, without padding (section 2).
-_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_CLIENT_CLAIMS = {"id": "aud", "access": "client_id"}
-# `aud` is compared here: an access token has none. `iat` is not enforced: a second of skew would fail a fresh
-# sign-in (rule C9).
-_PYJWT = QuickJWT({"require": ["exp", "iss", "sub", "token_use"], "verify_aud": False, "verify_iat": False})
-_MESSAGES = {
-    "algorithm": "The token is not signed with RS256.",
-    "claims": "A claim of the token is missing or malformed.",
-    "client": "The token was issued to another client.",
-    "critical": "The token names header parameters that must be understood and are not.",
-    "groups": "The groups of the token are not a list of names.",
-    "issuer": "The token names no issuer.",
-    "key_id": "The token does not name the key that signed it.",
-    "malformed": "The token is not a signed JWT.",
-    "not_yet_valid": "The token is not valid yet.",
-    "reserved": "A claim of the token uses a name that Cedar reserves.",
-    "revoked": "The token was revoked.",
-    "signature": "The signature of the token does not hold.",
-    "token_use": "The token is not of an accepted kind.",
-    "too_large": "The token is too large.",
-}
-_PYJWT_CODES: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
-    (jwt.ImmatureSignatureError, "not_yet_valid"),
-    (jwt.InvalidSignatureError, "signature"),
-    (jwt.DecodeError, "malformed"),
-    (jwt.PyJWTError, "claims"),
-)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -141,43 +98,67 @@ class TokenVerifier:
         rules = memory.rules
         digest, known = memory.look_up(token, kind)
         # The key comes first: while it is waited for, the token's time may run out.
-        if known is not None and known.key_set.get(known.key_id) is known.key and known.hold(rules.leeway):
+        if (
+            known is not None
+            and known.signer.key_set.get(known.signer.key_id) is known.key
+            and known.hold(rules.leeway)
+        ):
             facts = known
         else:
-            issuer, pool, key_id = _peek(token, rules)
-            key_set = self._keys.of(issuer, pool, rules)
-            key = key_set.get(key_id)
-            claims = _decode(token, issuer, key, rules)
-            facts = TokenFacts(claims, *_judge(claims, pool, kind, rules), key_set, key_id, key)
+            signer = self._likely_signer(token, memory)
+            try:
+                facts = verify(token, signer, signer.key_set.get(signer.key_id), kind, rules)
+            except TokenError:
+                # The guess was wrong, or the token is: what it says for itself tells which.
+                named = self._named_signer(token, rules)
+                if named == signer:
+                    raise
+                facts = verify(token, named, named.key_set.get(named.key_id), kind, rules)
         own = facts.claims()
         is_revoked = conf.token_revoked if rules.is_revocable else None
         # An error of the callable rises: what could not be asked is never accepted.
         if is_revoked is not None and is_revoked(own):
-            raise _invalid("revoked")
+            raise invalid("revoked")
         if facts is not known:
-            memory.add(digest, facts)
-        return VerifiedToken(facts.kind, facts.pool, facts.client_id, token, own)
+            memory.add(token, digest, facts)
+        return VerifiedToken(facts.kind, facts.signer.pool, facts.client_id, token, own)
 
     async def averify(self, token: str, *, kind: str | None = None) -> VerifiedToken:
         """Verify a token as :meth:`verify` does; key fetches and ``AVP_TOKEN_REVOKED`` leave the event loop free."""
         memory = self._current_memory()
         rules = memory.rules
         digest, known = memory.look_up(token, kind)
-        if known is not None and await known.key_set.aget(known.key_id) is known.key and known.hold(rules.leeway):
+        if (
+            known is not None
+            and await known.signer.key_set.aget(known.signer.key_id) is known.key
+            and known.hold(rules.leeway)
+        ):
             facts = known
         else:
-            issuer, pool, key_id = _peek(token, rules)
-            key_set = self._keys.of(issuer, pool, rules)
-            key = await key_set.aget(key_id)
-            claims = _decode(token, issuer, key, rules)
-            facts = TokenFacts(claims, *_judge(claims, pool, kind, rules), key_set, key_id, key)
+            signer = self._likely_signer(token, memory)
+            try:
+                facts = verify(token, signer, await signer.key_set.aget(signer.key_id), kind, rules)
+            except TokenError:
+                named = self._named_signer(token, rules)
+                if named == signer:
+                    raise
+                facts = verify(token, named, await named.key_set.aget(named.key_id), kind, rules)
         own = facts.claims()
         is_revoked = conf.token_revoked if rules.is_revocable else None
         if is_revoked is not None and await sync_to_async(is_revoked)(own):
-            raise _invalid("revoked")
+            raise invalid("revoked")
         if facts is not known:
-            memory.add(digest, facts)
-        return VerifiedToken(facts.kind, facts.pool, facts.client_id, token, own)
+            memory.add(token, digest, facts)
+        return VerifiedToken(facts.kind, facts.signer.pool, facts.client_id, token, own)
+
+    def _likely_signer(self, token: str, memory: TokenMemory) -> Signer:
+        """Who signs tokens with the same header, if that is known: the token has to hold for all that it says."""
+        return memory.likely_signer(header_of(token)) or self._named_signer(token, memory.rules)
+
+    def _named_signer(self, token: str, rules: TokenRules) -> Signer:
+        """Who has signed a token, as it says itself; the settings allow the issuer."""
+        issuer, pool, key_id = peek(token, rules)
+        return Signer(issuer, pool, self._keys.of(issuer, pool, rules), key_id)
 
     def _current_memory(self) -> TokenMemory:
         """What is remembered by the settings as they are now; nothing, once they have changed."""
@@ -185,99 +166,3 @@ class TokenVerifier:
         if memory is None or memory.rules is not rules:
             memory = self._memory = TokenMemory(rules)
         return memory
-
-
-def _peek(token: str, rules: TokenRules) -> tuple[str, str, str]:
-    """What an unverified token says about who signed it: issuer, pool and key id; the settings allow the issuer."""
-    if not isinstance(token, str):
-        raise _invalid("malformed")
-    if len(token) > MAX_TOKEN_LENGTH:
-        raise _invalid("too_large")
-    if _COMPACT.fullmatch(token) is None:
-        raise _invalid("malformed")
-    segments = token.split(".")
-    header, payload = decode_segment(segments[0]), decode_segment(segments[1])
-    if header is None or payload is None:
-        raise _invalid("malformed")
-    # The issuer comes first: another application's tokens may well have another algorithm and no key id (rule C2).
-    issuer = payload.get("iss")
-    if not isinstance(issuer, str):
-        raise _invalid("issuer")
-    pool = rules.pools.get(issuer)
-    if pool is None:
-        raise TokenForeignError("foreign_issuer", "The token was issued by another issuer.")
-    return issuer, pool, _key_id(header)
-
-
-def _key_id(header: Mapping[str, Any]) -> str:
-    """Check a header and return its key id; ``jku``, ``x5u`` and ``jwk`` stay unread (RFC 8725 section 3.10)."""
-    # RFC 8725 section 3.1: one algorithm, pinned; the header may only agree.
-    if header.get("alg") != "RS256":
-        raise _invalid("algorithm")
-    # RFC 7515 section 4.1.11: no extension is understood here, so none may be critical.
-    if "crit" in header:
-        raise _invalid("critical")
-    key_id = header.get("kid")
-    if not isinstance(key_id, str) or not 1 <= len(key_id) <= MAX_KEY_ID_LENGTH:
-        raise _invalid("key_id")
-    return key_id
-
-
-def _decode(token: str, issuer: str, key: RSAPublicKey, rules: TokenRules) -> dict[str, Any]:
-    """Verify the signature and the registered claims."""
-    try:
-        return _PYJWT.decode(token, key, algorithms=["RS256"], issuer=issuer, leeway=rules.leeway)
-    except jwt.ExpiredSignatureError:
-        raise TokenExpiredError("expired", "The token has expired.") from None
-    except jwt.PyJWTError as error:
-        raise _translate(error) from None
-
-
-def _judge(claims: Mapping[str, Any], pool: str, kind: str | None, rules: TokenRules) -> tuple[str, str, str]:
-    """Verify the other claims, and return kind, pool and client."""
-    _check_types(claims, pool)
-    token_use = _token_use(claims, kind, rules)
-    client_id = _client_id(claims, token_use, rules.clients[pool])
-    if has_reserved_key(claims):
-        raise _invalid("reserved")
-    return token_use, pool, client_id
-
-
-def _check_types(claims: Mapping[str, Any], pool: str) -> None:
-    """Refuse what PyJWT lets pass: a textual or boolean ``exp``, and ids that AVP would refuse (rule A9)."""
-    if not is_time(claims["exp"]):
-        raise _invalid("claims")
-    if not claims["sub"] or not EntityUid("User", f"{pool}|{claims['sub']}").is_valid:
-        raise _invalid("claims")
-    # Cognito sends a list. A text would be taken for its characters.
-    groups = claims.get("cognito:groups", [])
-    if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
-        raise _invalid("groups")
-
-
-def _token_use(claims: Mapping[str, Any], kind: str | None, rules: TokenRules) -> str:
-    token_use = claims["token_use"]
-    if not isinstance(token_use, str) or token_use not in _CLIENT_CLAIMS or token_use not in rules.kinds:
-        raise _invalid("token_use")
-    if kind is not None and token_use != kind:
-        raise _invalid("token_use")
-    return token_use
-
-
-def _client_id(claims: Mapping[str, Any], token_use: str, accepted: Collection[str] | None) -> str:
-    """Return the client that the token was issued to; with several pools, one of the token's own pool (rule C10)."""
-    client_id = claims.get(_CLIENT_CLAIMS[token_use])
-    if not isinstance(client_id, str) or not client_id:
-        raise _invalid("client")
-    # Only an explicit None skips the check.
-    if accepted is not None and client_id not in accepted:
-        raise _invalid("client")
-    return client_id
-
-
-def _translate(error: jwt.PyJWTError) -> TokenError:
-    return _invalid(next(code for kind, code in _PYJWT_CODES if isinstance(error, kind)))
-
-
-def _invalid(code: str) -> TokenInvalidError:
-    return TokenInvalidError(code, _MESSAGES[code])

@@ -633,6 +633,78 @@ def test_claims_that_nest_deeply_are_verified_each_time(verify, mint, signatures
     assert verify(token)._claims["cognito:groups"] == ["Editors"]
 
 
+# --- Who signs tokens with the same header -------------------------------------------------------------------------
+
+
+def test_a_header_is_only_a_guess(verify, mint, forger):
+    """A token with the header of one that was verified is judged by what it says itself."""
+    assert verify(mint.id_token())
+    known = {"headers": {"kid": mint.kid}}
+
+    assert refused(verify, forger.id_token(**known)) == "signature"
+    assert refused(verify, forger.id_token(iss="https://accounts.example.com", **known)) == "foreign_issuer"
+    assert refused(verify, mint.id_token(iss="https://accounts.example.com")) == "foreign_issuer"
+    assert refused(verify, forger.sign(b'{"iss": "a", "iss": "b"}', {"kid": mint.kid})) == "malformed"
+    assert refused(verify, mint.id_token(expires_in=-1)) == "expired"
+    assert verify(mint.id_token())
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_two_issuers_may_have_one_key(settings, mint, signatures, way):
+    """Both forms of a pool's issuer publish the same keys: their tokens have one header, and each its own issuer.
+
+    The first token of a second issuer is verified twice, and then such a header tells nothing.
+    """
+    settings.AVP_JWKS = None
+    settings.AVP_USER_POOLS = {POOL: None, OTHER_POOL: None}
+    fetched: list[str] = []
+
+    def fetch(url: str) -> bytes:
+        fetched.append(url)
+        return json.dumps(mint.jwks).encode()
+
+    verify = either(way, TokenVerifier(KeySets(fetch=fetch)))
+    updated = ISSUER.replace("cognito-idp", "issuer-cognito-idp")
+    for number in range(3):
+        assert verify(mint.id_token(jti=f"{number}"))._claims["iss"] == ISSUER
+        assert verify(mint.id_token(jti=f"{number}", iss=updated))._claims["iss"] == updated
+        assert verify(mint.id_token(pool=OTHER_POOL)).pool == OTHER_POOL
+
+    assert len(fetched) == 3
+    assert signatures.count == 9 + 1
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_a_key_of_one_pool_signs_for_no_other(settings, mint, forger, way):
+    """A header that is known of one pool's tokens does not make another pool's token one of its own."""
+    settings.AVP_JWKS = None
+    settings.AVP_USER_POOLS = {POOL: None, OTHER_POOL: None}
+    sets = {POOL: mint.jwks, OTHER_POOL: forger.jwks}
+    verify = either(way, TokenVerifier(KeySets(fetch=lambda url: json.dumps(sets[url.split("/")[3]]).encode())))
+    assert verify(mint.id_token()).pool == POOL
+
+    assert refused(verify, mint.id_token(pool=OTHER_POOL)) == "unknown_key"
+    assert verify(forger.id_token(pool=OTHER_POOL)).pool == OTHER_POOL
+    assert refused(verify, forger.id_token()) == "unknown_key"
+
+
+def test_a_forgery_costs_one_verification(verify, mint, forger, signatures):
+    """Whoever sends forged tokens with a known header does not have them verified twice."""
+    verify(mint.id_token())
+
+    refused(verify, forger.id_token(headers={"kid": mint.kid}))
+
+    assert signatures.count == 2
+
+
+def test_headers_are_bounded(verifier, mint):
+    """An issuer that never uses a header twice does not fill the memory, and its tokens are verified all the same."""
+    for number in range(memory.MAX_HEADERS + 5):
+        assert verifier.verify(mint.id_token(headers={"typ": str(number)}))
+
+    assert len(verifier._memory._signers) == memory.MAX_HEADERS
+
+
 # --- Bounds --------------------------------------------------------------------------------------------------------
 
 
@@ -677,7 +749,7 @@ def test_a_token_that_is_verified_again_takes_no_more_room(verifier, mint, setti
     for token in tokens:
         verifier.verify(token)
     digest, _ = verifier._memory.look_up(tokens[1], None)
-    verifier._memory.add(digest, verifier._memory._facts[digest])
+    verifier._memory.add(tokens[1], digest, verifier._memory._facts[digest])
 
     verifier.verify(tokens[0])
     assert signatures.count == 4

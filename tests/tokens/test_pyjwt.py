@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from django_avp.tokens.jwks import parse_key_set
-from django_avp.tokens.pyjwt import QuickJWT, _QuickJWS
+from django_avp.tokens.pyjwt import _JWS, StrictJWT
 
 LETTERS = string.ascii_letters + string.digits + "-_"
 SEGMENTS = st.one_of(
@@ -45,7 +45,7 @@ def outcome(decode: Any, *arguments: Any, **options: Any) -> object:
 @example(segment=b"+/+/")
 def test_a_segment_is_what_it_is_to_pyjwt(segment):
     """Every text is decoded to the same bytes, or refused in the same words."""
-    assert outcome(_QuickJWS._decode_base64url_segment, segment, "payload") == outcome(
+    assert outcome(_JWS._decode_base64url_segment, segment, "payload") == outcome(
         jwt.PyJWS._decode_base64url_segment, segment, "payload"
     )
 
@@ -67,12 +67,21 @@ def test_a_token_is_what_it_is_to_pyjwt(mint, key, data):
         token = token[:place] + data.draw(st.text(LETTERS + "=. ", max_size=3)) + token[place + length :]
     given_options: dict[str, Any] = {"algorithms": ["RS256"], "options": {"verify_aud": False}}
 
-    assert outcome(QuickJWT().decode, token, key, **given_options) == outcome(jwt.decode, token, key, **given_options)
+    assert outcome(StrictJWT().decode, token, key, **given_options) == outcome(jwt.decode, token, key, **given_options)
+
+
+@pytest.mark.parametrize(
+    "payload", [b'{"a": 1, "a": 1}', b'{"a": NaN}', b"[]", b"\xff", '{"a": 1}'.encode("utf-16"), b"["]
+)
+def test_what_another_parser_may_read_otherwise_is_refused(mint, key, payload):
+    """A signed payload has to be a plain JSON object, which PyJWT does not ask."""
+    with pytest.raises(jwt.DecodeError, match="^The payload is not a plain JSON object.$"):
+        StrictJWT().decode(mint.sign(payload), key, algorithms=["RS256"])
 
 
 def test_the_quicker_way_is_in_use(mint, key, monkeypatch):
     """PyJWT still has the names that are replaced; otherwise it would do all by itself, in more than twice the time."""
-    decode = QuickJWT({"verify_aud": False}).decode
+    decode = StrictJWT({"verify_aud": False}).decode
     monkeypatch.setattr(jwt.PyJWS, "_decode_base64url_segment", None)
 
     assert decode(mint.id_token("ann"), key, algorithms=["RS256"])["sub"] == "ann"

@@ -32,11 +32,13 @@ def _accepted(settings, mint):
     settings.AVP_JWKS = mint.jwks
 
 
-@pytest.fixture(params=["sync", "async"])
-def verify(request) -> Verify:
-    """``verify`` and ``averify`` of one verifier: every fact below holds for both."""
+@pytest.fixture(params=["sync", "async", "sync, known header", "async, known header"])
+def verify(request, mint) -> Verify:
+    """``verify`` and ``averify`` of one verifier, new or knowing who signs such tokens: every fact holds for all."""
     verifier = TokenVerifier()
-    if request.param == "sync":
+    if "known" in request.param:
+        verifier.verify(mint.id_token())
+    if request.param.startswith("sync"):
         return verifier.verify
     return lambda token, **options: asyncio.run(verifier.averify(token, **options))
 
