@@ -63,5 +63,6 @@ def draw(groups: Sequence[Measured], path: Path) -> None:
 def _times(row: Row, value: float) -> float:
     """How many times as much as the target is; less is better, whichever way the target goes."""
     if row.at_most is not None:
-        return value / row.at_most
+        # What takes less than what it is compared with may be below nothing.
+        return max(value / row.at_most, LEAST)
     return (row.at_least or 0) / value
