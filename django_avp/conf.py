@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from django_avp.cedar import EntityUid, qualify
-from django_avp.typed_settings import flag, function, number, one_of, read, text, texts, uid, wrong
+from django_avp.typed_settings import flag, function, holder, number, one_of, read, text, texts, uid, wrong
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -204,6 +204,17 @@ class Settings:
     def group_type(self) -> str:
         """Entity type of the principal's groups, in the namespace."""
         return qualify(text("AVP_GROUP_TYPE", "Group", 'an entity type, such as "Group"'), self.namespace)
+
+    def entity_types(self) -> tuple[str, str]:
+        """:attr:`principal_type` and :attr:`group_type`, looked up together."""
+        settings = holder()
+        principal = getattr(settings, "AVP_PRINCIPAL_TYPE", "User")
+        group = getattr(settings, "AVP_GROUP_TYPE", "Group")
+        namespace = getattr(settings, "AVP_NAMESPACE", "")
+        if isinstance(principal, str) and isinstance(group, str) and isinstance(namespace, str):
+            return qualify(principal, namespace), qualify(group, namespace)
+        # Which is wrong is told by its own property.
+        return self.principal_type, self.group_type
 
     @property
     def anonymous_principal(self) -> EntityUid | None:

@@ -41,7 +41,7 @@ class IdentitySource:
     @classmethod
     def of_pool(cls, pool: str) -> IdentitySource:
         """The source of a pool with the configured types."""
-        return cls(pool, conf.principal_type, conf.group_type)
+        return cls(pool, *conf.entity_types())
 
     def principal(self, sub: str) -> EntityUid:
         """The principal of a token's ``sub``."""
@@ -149,13 +149,15 @@ class Identity:
         principal = source.principal(sub) if isinstance(sub, str) else None
         if principal is None or not principal.is_valid:
             raise TokenInvalidError("claims", "The claims have no usable sub.")
-        names = dict.fromkeys(name for claims in given for name in _group_names(claims))
-        groups = tuple(source.group(name) for name in names)
-        if not all(group.is_valid for group in groups):
-            raise TokenInvalidError("groups", "The name of a group is not one that AVP takes.")
+        names = dict.fromkeys([name for claims in given for name in _group_names(claims)])
+        groups = tuple([source.group(name) for name in names])
+        for group in groups:
+            if not group.is_valid:
+                raise TokenInvalidError("groups", "The name of a group is not one that AVP takes.")
         expiries = [claims["exp"] for claims in given if "exp" in claims]
-        if not all(isinstance(expiry, int | float) for expiry in expiries):
-            raise TokenInvalidError("claims", "The expiry is not a number of seconds.")
+        for expiry in expiries:
+            if not isinstance(expiry, int | float):
+                raise TokenInvalidError("claims", "The expiry is not a number of seconds.")
         return cls(
             principal=principal,
             groups=groups,

@@ -43,12 +43,13 @@ def read(name: str, default: object = None) -> Any:
     The same as ``getattr(settings, name, default)``, which raises and catches two errors on its way to a default: five
     times the time, for most settings of most sites, in every request.
     """
-    return getattr(holder(), name, default)
+    found: object = settings._wrapped  # type: ignore[misc]  # the stubs do not have it
+    return getattr(settings if found is empty else found, name, default)
 
 
 def holder() -> object:
     """Where ``settings`` itself looks: ``override_settings`` puts another one there, and assignments reach it."""
-    found: object = settings._wrapped  # type: ignore[misc]  # the stubs do not have it
+    found: object = settings._wrapped  # type: ignore[misc]
     return settings if found is empty else found
 
 

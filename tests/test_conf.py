@@ -366,6 +366,27 @@ def test_a_snapshot_of_anything_else_is_equal_to_nothing():
     assert snapshot([value]) != [value]
 
 
+@pytest.mark.parametrize(
+    ("changed", "types"),
+    [
+        ({}, ("PhotoFlash::User", "PhotoFlash::Group")),
+        ({"AVP_NAMESPACE": ""}, ("User", "Group")),
+        ({"AVP_PRINCIPAL_TYPE": "Employee", "AVP_GROUP_TYPE": "Hr::Team"}, ("PhotoFlash::Employee", "Hr::Team")),
+    ],
+)
+def test_both_entity_types_are_those_that_are_read_alone(changed, types):
+    """Together they cost less, and are the same."""
+    with override_settings(**changed):
+        assert conf.entity_types() == (conf.principal_type, conf.group_type) == types
+
+
+@pytest.mark.parametrize("name", ["AVP_NAMESPACE", "AVP_PRINCIPAL_TYPE", "AVP_GROUP_TYPE"])
+def test_of_both_entity_types_the_wrong_setting_is_told(name):
+    """The message names the one that has to be mended."""
+    with override_settings(**{name: None}), pytest.raises(ImproperlyConfigured, match=f"^{name} is None"):
+        conf.entity_types()
+
+
 # --- What is wrong -------------------------------------------------------------------------------------------------
 
 
