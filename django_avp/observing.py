@@ -109,8 +109,9 @@ class Observing:
     @property
     def observer(self) -> Observer:
         """Who is told."""
-        if self._awaited is not None:
-            self._look()
+        awaited = self._awaited
+        if awaited is not None and awaited[0] in sys.modules:
+            self._begin()
         return self._observer
 
     @observer.setter
@@ -122,13 +123,11 @@ class Observing:
         """Have ``observe`` called when something is to be told after any part of the process has imported a package."""
         self._awaited = package, observe
 
-    def _look(self) -> None:
+    def _begin(self) -> None:
         with self._lock:
-            awaited = self._awaited
-            if awaited is None or awaited[0] not in sys.modules:
-                return
-            self._awaited = None
-        awaited[1]()
+            awaited, self._awaited = self._awaited, None
+        if awaited is not None:
+            awaited[1]()
 
     @contextmanager
     def use(self, observer: Observer) -> Iterator[None]:

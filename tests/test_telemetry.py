@@ -672,7 +672,7 @@ def test_somebody_who_comes_later_is_told_from_then_on():
     sys.modules["tests.nobody"] = sys.modules["tests"]
     try:
         assert type(observing_.observer) is Observer
-        observing_._look()
+        observing_._begin()
         _ = observing_.observer
     finally:
         del sys.modules["tests.nobody"]
