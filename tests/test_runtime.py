@@ -146,3 +146,20 @@ def test_a_forked_child_builds_its_own():
 
     assert status == 0
     assert runtime.engine is engine
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_remembers_no_token(mint):
+    """What its parent has verified is not in the memory of a worker, which verifies it for itself."""
+    token = mint.id_token()
+    runtime.verifier.verify(token)
+    child = os.fork()
+    if child == 0:  # pragma: no cover - runs in the child, which is not measured
+        is_empty = runtime.verifier._memory is None
+        is_verified = runtime.verifier.verify(token).kind == "id" and len(runtime.verifier._memory or ()) == 1
+        os._exit(0 if is_empty and is_verified else 1)
+    _, status = os.waitpid(child, 0)
+
+    assert status == 0
+    assert len(runtime.verifier._memory or ()) == 1
