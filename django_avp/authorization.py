@@ -457,8 +457,7 @@ class Authorization:
         """The check of a question; ``None`` if its context cannot be sent. Raises what :meth:`can` raises."""
         self.mark_used()
         try:
-            common = self._common_context
-            return self._questions.check(action, resource, context, self._load_context() if common is None else common)
+            return self._questions.check(action, resource, context, self._load_context())
         except Unholdable:
             logger.error("avp.context_refused", extra={"action": str(action)})
             return None

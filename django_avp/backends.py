@@ -93,11 +93,12 @@ class VerifiedPermissionsBackend(BaseBackend):
         try:
             return authorization.permission_actions[perm, kind]
         except KeyError:
-            action = authorization.permission_actions[perm, kind] = _action(authorization.schema, perm, kind)
+            action = authorization.permission_actions[perm, kind] = _action_of_kind(authorization.schema, perm, kind)
             return action
 
 
-def _action(schema: Schema | None, perm: str, kind: Any) -> EntityUid | None:
+def _action_of_kind(schema: Schema | None, perm: str, kind: Any) -> EntityUid | None:
+    """The same for any resource of a kind: an entity id, nothing, or a class."""
     resource_type = _resource_type(kind)
     if resource_type is None:
         return None

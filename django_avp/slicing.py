@@ -21,9 +21,9 @@ import cedarpy
 from django_avp.cedar import Entity, EntityUid
 from django_avp.references import Mentions
 
-__all__ = ["Asked", "Slice", "Slices", "with_ancestors"]
+__all__ = ["Asked", "Slice", "Slices"]
 
-# To parse a policy takes about as long as to evaluate it for this many checks (benchmarks/policies.py).
+# To parse a policy takes 12 to 15 microseconds, and to evaluate it for one check 0.6: as long as for this many.
 _PARSING = 20
 # Policies in all slices that are kept; those that were not used for longest go first.
 _MOST = 4096
@@ -47,7 +47,7 @@ class Asked:
     def about(cls, uids: Iterable[EntityUid], entities: Mapping[EntityUid, Entity]) -> Asked:
         """What is asked about entities, whose ancestors are those that ``entities`` tell."""
         known = frozenset(uids)
-        return cls(known, with_ancestors(known, entities), {uid.type for uid in known})
+        return cls(known, _with_ancestors(known, entities), {uid.type for uid in known})
 
     @classmethod
     def about_any(cls, entity_type: str) -> Asked:
@@ -55,7 +55,7 @@ class Asked:
         return cls(None, set(), (entity_type,))
 
 
-def with_ancestors(uids: Iterable[EntityUid], entities: Mapping[EntityUid, Entity]) -> set[EntityUid]:
+def _with_ancestors(uids: Iterable[EntityUid], entities: Mapping[EntityUid, Entity]) -> set[EntityUid]:
     """Entities and all that they are ``in``."""
     found = set(uids)
     rest = list(found)

@@ -53,6 +53,22 @@ LAYERS = [
 ]
 
 
+# What only some sites use.
+EXTRAS = [
+    "authlib",
+    "boto3",
+    "debug_toolbar",
+    "django.contrib.admin",
+    "drf_spectacular",
+    "jinja2",
+    "ninja",
+    "opentelemetry",
+    "pytest",
+    "requests",
+    "rest_framework",
+    "yaml",
+]
+
 # Modules that stand higher or lower than their package.
 APART = {name for layer in LAYERS for name in layer if "." in name}
 
@@ -131,23 +147,7 @@ def test_the_core_does_not_know_http(name):
     assert not [module for module in names if module.startswith("django.http")]
 
 
-@pytest.mark.parametrize(
-    "extra",
-    [
-        "authlib",
-        "boto3",
-        "debug_toolbar",
-        "django.contrib.admin",
-        "drf_spectacular",
-        "jinja2",
-        "ninja",
-        "opentelemetry",
-        "pytest",
-        "requests",
-        "rest_framework",
-        "yaml",
-    ],
-)
+@pytest.mark.parametrize("extra", EXTRAS)
 def test_an_extra_is_imported_only_by_its_own_module(extra):
     """Django, PyJWT and cedarpy are enough to run."""
     own = {

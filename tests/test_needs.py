@@ -162,6 +162,22 @@ def test_what_is_left_out_changes_no_answer(caplog):
     assert min(outcomes.values()) > 30
 
 
+def test_the_engine_gives_cedar_what_is_needed(monkeypatch):
+    """And nothing else."""
+    policies = parsed("permit (principal, action, resource) when { resource.pub };")
+    given = []
+    decide = cedarpy.is_authorized_batch
+    monkeypatch.setattr(cedarpy, "is_authorized_batch", lambda *asked: given.append(str(asked[2])) or decide(*asked))
+    entity = Entity(EntityUid("PhotoFlash::Photo", "1"), {"pub": True, "title": "never-read"})
+    identity = Identity.from_claims({"sub": "ann", "note": "neither"}, pool=POOL)
+    check = Check(EntityUid("PhotoFlash::Action", "View"), entity.uid)
+
+    assert [bool(one) for one in evaluate(Batch(identity, (check,), ((entity,),)), policies)] == [True]
+    assert "pub" in given[0]
+    assert "never-read" not in given[0]
+    assert "neither" not in given[0]
+
+
 def checks_of(policies):
     """A check about each row, with its world."""
     worlds = Worlds(registry)

@@ -96,8 +96,6 @@ class _Evaluation:
         self._schema = policies.schema
         self._handle = policies.needs.handle
         self._contexts: dict[tuple[EntityUid, str], str] = {}
-        self._documents: dict[EntityUid, dict[str, str]] = {}
-        self._answers: dict[tuple[bool, tuple[str, ...]], Decision] = {}
         self._faults: dict[tuple[str, str, str, tuple[str, ...]], None] = {}
         self._errors: dict[str, None] = {}
         self._principal = batch.identity.entity(policies.schema)
@@ -181,21 +179,14 @@ class _Evaluation:
 
     def _request(self, check: Check) -> dict[str, Any]:
         request: dict[str, Any] = {
-            "principal": self._document(self._principal.uid),
-            "action": self._document(check.action),
-            "resource": self._document(check.resource),
+            "principal": self._principal.uid.as_json(),
+            "action": check.action.as_json(),
+            "resource": check.resource.as_json(),
         }
         context = self._context(check)
         if context:
             request["context"] = context
         return request
-
-    def _document(self, uid: EntityUid) -> dict[str, str]:
-        """An id in Cedar's JSON format, made once."""
-        document = self._documents.get(uid)
-        if document is None:
-            document = self._documents[uid] = uid.as_json()
-        return document
 
     def _context(self, check: Check) -> str:
         """A check's context with the access token's claims, as JSON text."""
@@ -217,13 +208,7 @@ class _Evaluation:
         reasons = tuple(sorted(diagnostics.reasons))
         errors = tuple(sorted(self._policies.erring(message) for message in diagnostics.errors))
         is_allowed = decision is cedarpy.Decision.Allow
-        if errors:
-            return self._erring(is_allowed, reasons, errors)
-        # Most decisions of a page are a few.
-        answer = self._answers.get((is_allowed, reasons))
-        if answer is None:
-            answer = self._answers[is_allowed, reasons] = _answer(is_allowed, reasons)
-        return answer
+        return self._erring(is_allowed, reasons, errors) if errors else _answer(is_allowed, reasons)
 
     def _erring(self, is_allowed: bool, reasons: tuple[str, ...], errors: tuple[str, ...]) -> Decision:
         """The decision where policies could not be evaluated (rule B2)."""

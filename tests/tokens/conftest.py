@@ -18,6 +18,13 @@ def site(settings):
     return settings
 
 
+@pytest.fixture
+def accepting(settings, mint) -> None:
+    """Accept the tokens of the mint, whose keys are given inline."""
+    settings.AVP_USER_POOLS = {mint.pool: ["client-1"]}
+    settings.AVP_JWKS = mint.jwks
+
+
 @pytest.fixture(scope="session")
 def forger() -> TokenMint:
     """A key of somebody else who claims to be the same pool."""

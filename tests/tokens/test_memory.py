@@ -35,11 +35,7 @@ SECRET = "a-claim-that-nobody-may-see"
 
 Verify = Callable[..., VerifiedToken]
 
-
-@pytest.fixture(autouse=True)
-def _accepted(settings, mint):
-    settings.AVP_USER_POOLS = {POOL: ["client-1"]}
-    settings.AVP_JWKS = mint.jwks
+pytestmark = pytest.mark.usefixtures("accepting")
 
 
 @pytest.fixture
