@@ -18,6 +18,8 @@ FUZZ_SEED ?= 1
 # Whether the database of a target is there.
 ANSWERS = TEST_DATABASE=$* DJANGO_SETTINGS_MODULE=tests.settings $(DEV)/bin/python -c 'import django; django.setup(); \
 	from django.db import connection as c; c.vendor == "sqlite" or c._nodb_cursor().__enter__()' >/dev/null 2>&1
+# The tests that have a long form (tests/soak.py).
+SOAKED := tests/hostile
 # The browser of make browser.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 # A directory in which every test run leaves a JUnit report.
@@ -39,7 +41,7 @@ PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 unexport DJANGO_SETTINGS_MODULE AVP_ENGINE CHROMIUM
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-avp test policies lint format matrix databases fuzz javascript browser bench docs screenshots suite clean
+.PHONY: help demo demo-avp test policies lint format matrix databases fuzz soak javascript browser bench docs screenshots suite clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,6 +110,9 @@ fuzz-%: $(DEV)/installed
 	else \
 		echo "No $* server answered on 127.0.0.1: its lists were not compared"; \
 	fi
+
+soak: $(DEV)/installed ## Attack, load and break the site for as long as it takes; the other tests have short forms of this
+	SOAK=1 $(DEV)/bin/python -m pytest $(if $(REPORTS),--junitxml=$(REPORTS)/soak.xml) $(SOAKED)
 
 javascript: $(DEV)/installed ## Ask the local endpoint with AWS's clients for JavaScript, if npm is found here
 	@if command -v npm >/dev/null 2>&1; then \

@@ -74,6 +74,11 @@ def section(page: Path, heading: str) -> str:
     return page.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
+def subsection(page: Path, heading: str, subheading: str) -> str:
+    """The text of a part of a section."""
+    return section(page, heading).partition(f"\n### {subheading}\n")[2].partition("\n### ")[0]
+
+
 class Reader:
     """Somebody with a folder, a shell and a server.
 

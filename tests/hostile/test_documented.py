@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from tests.following import section
+from tests.following import subsection
 from tests.hostile import test_properties
 from tests.hostile.test_tokens import STEP
 from tests.hostile.tokens import FAMILIES, oddities
 from tests.processes import ROOT
 from tests.test_docs import rows
 
-TEXT = section(ROOT / "docs" / "security.md", "What was tried")
+TEXT = subsection(ROOT / "docs" / "security.md", "What was tried", "Tokens")
 
 
 def figure(pattern: str) -> int:
