@@ -178,7 +178,8 @@ class Check:
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.action, self.resource, self.context)))
+        # The ids' own hashes: to ask each for it would be two calls more for every check of a page.
+        object.__setattr__(self, "_hash", hash((self.action._hash, self.resource._hash, self.context)))
 
     def __hash__(self) -> int:
         return self._hash

@@ -9,18 +9,20 @@ INVARIANT: an attribute is left out only if no policy names it and Cedar would h
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import cedarpy
 
 from django_avp.cedar import Entity
 from django_avp.declarations import join
-from django_avp.schema import Attribute, EntityType, NamedType, Schema, SetType, Type
+from django_avp.schema import EntityType, NamedType, Schema, SetType, Type
 from django_avp.schema_json import schema_json
 
 __all__ = ["Needs"]
+
+_Test: TypeAlias = Callable[[Any], bool]
 
 _PRIMITIVES: Mapping[str, type] = {"Bool": bool, "String": str, "Long": int}
 _EXTENSIONS = {"datetime": "datetime", "decimal": "decimal", "duration": "duration", "ipaddr": "ip"}
@@ -64,7 +66,7 @@ class Needs:
         return {
             name: value
             for name, value in entity.attributes.items()
-            if name in self._read or not unread.accepts(name, value)
+            if (accepts := unread.accepted.get(name)) is None or not accepts(value)
         }
 
     @property
@@ -79,18 +81,18 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class _Unread:
-    """The attributes of an entity type that no policy reads; those of ``required`` have to be there all the same."""
+    """The attributes of an entity type that no policy reads.
 
-    attributes: Mapping[str, Attribute]
-    required: frozenset[str]
-    entity_types: Mapping[str, EntityType]
+    Attributes:
+        accepted: tells of each whether a value is certainly one that Cedar takes.
+        required: those that have to be there all the same.
+    """
 
-    def accepts(self, name: str, value: Any) -> bool:
-        """Whether a value is certainly one that Cedar takes for an attribute."""
-        return name in self.attributes and _conforms(self.attributes[name].type, value, self.entity_types)
+    accepted: Mapping[str, _Test] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
 
 
-_ALL_READ = _Unread({}, frozenset(), {})
+_ALL_READ = _Unread()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class _Lean:
             attributes = part.get("shape", {}).get("attributes", {})
             own = {one: schema.entity_types[name].shape.attributes[one] for one in attributes if one not in read}
             required = frozenset(one for one, attribute in own.items() if attribute.required)
-            unread[name] = _Unread(own, required, plain)
+            unread[name] = _Unread({one: _test(own[one].type, plain) for one in own}, required)
             for one in required:
                 attributes[one]["required"] = False
         return cls(cedarpy.Schema.from_json_str(json.dumps(document)), unread, enumerated)
@@ -132,23 +134,29 @@ def _is_holdable(value: Any) -> bool:
     return not isinstance(value, dict) or "__entity" in value or "__extn" in value
 
 
-def _conforms(kind: Type, value: Any, entity_types: Mapping[str, EntityType]) -> bool:
-    """Whether a value in Cedar's JSON format is certainly of a type; where Cedar might know better, it is not."""
+def _test(kind: Type, entity_types: Mapping[str, EntityType]) -> _Test:
+    """What tells whether a value in Cedar's JSON format is certainly of a type: not, where Cedar might know better."""
     if isinstance(kind, NamedType):
-        return _is_a(kind.name, value, entity_types)
+        return _test_of_name(kind.name, entity_types)
     if isinstance(kind, SetType):
-        return isinstance(value, list) and all(_conforms(kind.element, one, entity_types) for one in value)
-    return (
+        element = _test(kind.element, entity_types)
+        return lambda value: isinstance(value, list) and all(map(element, value))
+    parts = {name: _test(attribute.type, entity_types) for name, attribute in kind.attributes.items()}
+    return lambda value: (
         isinstance(value, dict)
         and not kind.undeclared(value)
         and not kind.lacking(value)
-        and all(_conforms(kind.attributes[name].type, one, entity_types) for name, one in value.items())
+        and all(parts[name](item) for name, item in value.items())
     )
 
 
-def _is_a(name: str, value: Any, entity_types: Mapping[str, EntityType]) -> bool:
+def _test_of_name(name: str, entity_types: Mapping[str, EntityType]) -> _Test:
     if name in entity_types:
-        return isinstance(value, dict) and "__entity" in value and value["__entity"].get("type") == name
+        return lambda value: isinstance(value, dict) and "__entity" in value and value["__entity"].get("type") == name
     if name in _PRIMITIVES:
-        return type(value) is _PRIMITIVES[name]
-    return name in _EXTENSIONS and isinstance(value, dict) and value.get("__extn", {}).get("fn") == _EXTENSIONS[name]
+        primitive = _PRIMITIVES[name]
+        return lambda value: type(value) is primitive
+    function = _EXTENSIONS.get(name)
+    return lambda value: (
+        function is not None and isinstance(value, dict) and value.get("__extn", {}).get("fn") == function
+    )

@@ -96,6 +96,7 @@ class _Evaluation:
         self._schema = policies.schema
         self._handle = policies.needs.handle
         self._contexts: dict[tuple[EntityUid, str], str] = {}
+        self._applicable: dict[tuple[EntityUid, str], bool] = {}
         self._faults: dict[tuple[str, str, str, tuple[str, ...]], None] = {}
         self._errors: dict[str, None] = {}
         self._principal = batch.identity.entity(policies.schema)
@@ -133,11 +134,16 @@ class _Evaluation:
 
     def _is_applicable(self, check: Check) -> bool:
         schema = self._schema
-        if schema is None or schema.applies(check.action, self._principal.uid.type, check.resource.type):
+        if schema is None:
             return True
-        is_known = check.action in schema.actions
-        self._fault("avp.action_not_applicable" if is_known else "avp.unknown_action", check)
-        return False
+        kind = (check.action, check.resource.type)
+        applies = self._applicable.get(kind)
+        if applies is None:
+            applies = self._applicable[kind] = schema.applies(check.action, self._principal.uid.type, kind[1])
+        if not applies:
+            is_known = check.action in schema.actions
+            self._fault("avp.action_not_applicable" if is_known else "avp.unknown_action", check)
+        return applies
 
     # Entities
 

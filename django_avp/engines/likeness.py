@@ -9,7 +9,7 @@ INVARIANT: what might tell two checks apart keeps them apart.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable
 from typing import Any
 
 from django_avp.cedar import Entity, EntityUid
@@ -40,8 +40,7 @@ class Likeness:
         for entity in {id(entity): entity for world in worlds for entity in (*world, principal)}.values():
             self._compared.update(entity.parents)
             for value in entity.attributes.values():
-                if isinstance(value, dict | list):
-                    self._compared.update(_references(value))
+                _add_references(value, self._compared)
 
     def groups(self, positions: Iterable[int]) -> Collection[list[int]]:
         """Positions of checks, those that are alike together."""
@@ -86,15 +85,16 @@ class Likeness:
             return None
 
 
-def _references(value: Any) -> Iterator[EntityUid]:
-    """The entities that a value in Cedar's JSON format names."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _references(item)
-    elif isinstance(value, dict):
+def _add_references(value: Any, found: set[EntityUid]) -> None:
+    """Add the entities that a value in Cedar's JSON format names."""
+    if isinstance(value, dict):
         named = value.get("__entity")
         if isinstance(named, dict):
-            yield EntityUid(named["type"], named["id"])
-        else:
-            for item in value.values():
-                yield from _references(item)
+            found.add(EntityUid(named["type"], named["id"]))
+            return
+        value = value.values()
+    elif not isinstance(value, list):
+        return
+    for item in value:
+        if not isinstance(item, str):
+            _add_references(item, found)

@@ -7,9 +7,9 @@ stored rows, so a prefetch that filters is not (rule A1).
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -33,7 +33,7 @@ NOT_LOADED = object()
 """What a column is on an instance that would have to ask the database for it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Column:
     """The column behind a Cedar attribute or parent.
 
@@ -58,31 +58,35 @@ class Column:
     target: str | None = None
     target_key: Any = None
     target_relations: tuple[Any, ...] = ()
+    _convert: Callable[[Any], Any] = dataclasses.field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_convert", _conversion(self))
 
     def loaded(self, instance: models.Model) -> Any:
         """The column's value, or a list of them for a Set, without a query; ``NOT_LOADED`` if it takes one."""
-        if not self.relations:
-            return stored(instance, self.field)
+        if not self.is_set:
+            return stored(_followed(instance, self.relations), self.field)
         values = [stored(row, self.field) for row in _reached(instance, self.relations)]
-        if any(value is NOT_LOADED for value in values):
-            return NOT_LOADED
-        return values if self.is_set else values[0]
+        return NOT_LOADED if any(value is NOT_LOADED for value in values) else values
 
     def loaded_targets(self, instance: models.Model) -> Iterator[tuple[EntityUid, models.Model]]:
         """The entities that the value of a reference names, as far as their instances are loaded."""
-        for row in _reached(instance, self.target_relations):
+        relations = self.target_relations
+        for row in _reached(instance, relations) if self.is_set else (_followed(instance, relations),):
             key = stored(row, self.target_key)
             if key is not None and key is not NOT_LOADED:
-                yield self._target(key), row
+                yield self.named(key), row
 
     def targets(self, value: Any) -> tuple[EntityUid, ...]:
         """The entities that a value of a reference names, each once."""
         if not self.is_set:
-            return () if value is None else (self._target(value),)
+            return () if value is None else (self.named(value),)
         ids = {entity_id(self.target_key, item) for item in value if item is not None}
         return tuple(EntityUid(str(self.target), item) for item in sorted(ids))
 
-    def _target(self, value: Any) -> EntityUid:
+    def named(self, value: Any) -> EntityUid:
+        """The entity that one value of a reference names."""
         return EntityUid(str(self.target), entity_id(self.target_key, value))
 
     def to_cedar(self, value: Any) -> Any:
@@ -91,29 +95,30 @@ class Column:
         Raises:
             Unholdable: Cedar cannot hold it; the attribute is absent (rule A5).
         """
-        return self._members(value) if self.is_set else self._single(value)
+        return self._members(value) if self.is_set else self._convert(value)
 
     def _members(self, values: Collection[Any]) -> list[Any]:
         # Each once and in order: a join repeats them, and no database promises an order.
         members = {}
         for value in values:
             try:
-                member = self._single(value)
+                member = self._convert(value)
             except Unholdable:
                 continue
             members[json.dumps(member, sort_keys=True)] = member
         return [members[text] for text in sorted(members)]
 
-    def _single(self, value: Any) -> Any:
-        if value is None:
-            raise Unholdable("NULL")
-        if self.target:
-            return to_value(self._target(value))
-        if self.shape is not None:
-            return to_value(conforming(value, self.shape))
-        if isinstance(self.field, models.GenericIPAddressField):
-            return to_value(_address(value))
-        return to_value(value)
+
+def _conversion(column: Column) -> Callable[[Any], Any]:
+    """What makes one value of a column a value in Cedar's JSON format; it raises ``Unholdable`` of NULL."""
+    if column.target:
+        return lambda value: to_value(None if value is None else column.named(value))
+    if column.shape is not None:
+        shape = column.shape
+        return lambda value: to_value(conforming(value, shape))
+    if isinstance(column.field, models.GenericIPAddressField):
+        return lambda value: to_value(None if value is None else _address(value))
+    return to_value
 
 
 def entity_id(field: Any, value: Any) -> str:
@@ -132,7 +137,7 @@ def stored(row: Any, field: models.Field[Any, Any]) -> Any:
     if row is None or row is NOT_LOADED:
         return row
     value = row.__dict__.get(field.attname, NOT_LOADED)
-    if value is None or value is NOT_LOADED or _is_plain(field, value):
+    if _is_plain(field, value) or value is None or value is NOT_LOADED:
         return value
     if isinstance(value, File):
         # Django makes a file without a name of NULL, and stores one as the empty text.
@@ -179,28 +184,37 @@ def conforming(value: Any, shape: Shape) -> Any:
     return value if type(value) is shape else None
 
 
-def _reached(instance: models.Model, relations: tuple[Any, ...]) -> list[Any]:
-    """The instances that relations lead to; ``None`` for NULL and ``NOT_LOADED`` for what takes a query."""
+def _followed(row: Any, relations: Iterable[Any]) -> Any:
+    """The instance that relations to one lead to; ``None`` for NULL and ``NOT_LOADED`` for what takes a query."""
+    for relation in relations:
+        if row is None or row is NOT_LOADED:
+            break
+        row = _related(row, relation)
+    return row
+
+
+def _reached(instance: models.Model, relations: Iterable[Any]) -> list[Any]:
+    """The instances that relations lead to, of which some are to many; otherwise as :func:`_followed`."""
     reached: list[Any] = [instance]
     for relation in relations:
-        reached = [
-            related
-            for row in reached
-            for related in ([row] if row is None or row is NOT_LOADED else _related(row, relation))
-        ]
+        is_to_many = relation.one_to_many or relation.many_to_many
+        following: list[Any] = []
+        for row in reached:
+            if is_to_many and row is not None and row is not NOT_LOADED:
+                following += _prefetched(row, relation)
+            else:
+                following.append(_followed(row, (relation,)))
+        reached = following
     return reached
 
 
-def _related(instance: models.Model, relation: Any) -> list[Any]:
-    if relation.one_to_many or relation.many_to_many:
-        return _prefetched(instance, relation)
+def _related(instance: models.Model, relation: Any) -> Any:
     if relation.concrete and instance.__dict__.get(relation.attname, NOT_LOADED) is None:
-        return [None]
+        return None
     cached: Any = instance._state.fields_cache.get(relation.cache_name)
     # A Prefetch may have put None here for a row that it filtered out, a view a row that is not saved, or
     # request.user, which is lazy: only a stored instance is believed.
-    is_stored = issubclass(type(cached), models.Model) and not cached._state.adding
-    return [cached if is_stored else NOT_LOADED]
+    return cached if issubclass(type(cached), models.Model) and not cached._state.adding else NOT_LOADED
 
 
 def _prefetched(instance: models.Model, relation: Any) -> list[Any]:

@@ -12,6 +12,7 @@ from django.db import models, router
 
 from django_avp.cedar import Entity, EntityUid
 from django_avp.conf import conf
+from django_avp.entities.columns import Column
 from django_avp.entities.model_entity import ModelEntity, Plan
 from django_avp.entities.registry import Registry
 from django_avp.entities.rows import Row, complete, read
@@ -47,7 +48,8 @@ class Nodes:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._definitions: dict[str, tuple[ModelEntity, Plan] | None] = {}
+        self._definitions: dict[str, ModelEntity | None] = {}
+        self._plans: dict[str, tuple[Plan, tuple[Column, ...]]] = {}
         self._uids: dict[Place, EntityUid] = {}
         self._rows: dict[EntityUid, Row] = {}
         self._nodes: dict[EntityUid, Node | None] = {}
@@ -67,13 +69,12 @@ class Nodes:
         uid = self._uids.setdefault(place_of(instance), uid)
         seen = [] if self._is_stale else [(uid, instance)]
         for one, row in seen:  # grows while it is walked
-            known = self._known(one.type)
-            if known is not None and one not in self._rows and one not in self._nodes:
-                definition, plan = known
+            definition = self.definition(one.type)
+            if definition is not None and one not in self._rows and one not in self._nodes:
+                plan, leading = self._plan(definition, one.type)
                 snapshot = self._rows[one] = Row.of(definition, plan, row)
-                for column in plan.references:
-                    if self._known(str(column.target)):
-                        seen.extend(column.loaded_targets(snapshot.instance))
+                for column in leading:
+                    seen.extend(column.loaded_targets(snapshot.instance))
         return uid
 
     def forget(self) -> None:
@@ -85,16 +86,20 @@ class Nodes:
 
     def definition(self, entity_type: str) -> ModelEntity | None:
         """The definition of an entity type whose entities may exist."""
-        known = self._known(entity_type)
-        return known[0] if known else None
-
-    def _known(self, entity_type: str) -> tuple[ModelEntity, Plan] | None:
         if entity_type not in self._definitions:
             # Principals and groups exist only as the token's (rule A3).
             is_reserved = entity_type in (conf.principal_type, conf.group_type)
-            definition = None if is_reserved else self._registry.of_type(entity_type)
-            self._definitions[entity_type] = (definition, definition.plan) if definition else None
+            self._definitions[entity_type] = None if is_reserved else self._registry.of_type(entity_type)
         return self._definitions[entity_type]
+
+    def _plan(self, definition: ModelEntity, entity_type: str) -> tuple[Plan, tuple[Column, ...]]:
+        """What to read of rows, and the columns that lead to entities which may exist."""
+        known = self._plans.get(entity_type)
+        if known is None:
+            plan = definition.plan
+            leading = tuple(column for column in plan.references if self.definition(str(column.target)))
+            known = self._plans[entity_type] = plan, leading
+        return known
 
     def get(self, uid: EntityUid) -> Node | None:
         """A loaded node; ``None`` where there is no such row, or the type is not registered."""
