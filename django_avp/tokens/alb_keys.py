@@ -1,6 +1,7 @@
 """The public keys of Application Load Balancers: one at each URL, fetched when it is first needed and kept.
 
 # INVARIANT: a known key never waits for the fetch of another, and made-up key ids cause a bounded number of fetches.
+# While fetches fail, one is tried at a time, and at most one request waits for it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import threading
 import time
 import urllib.error
 from collections import OrderedDict
+from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -54,6 +56,7 @@ class LoadBalancerKeys:
         self._flights: dict[str, Flight] = {}
         self._unknown_until: dict[str, float] = {}
         self._paused_until = -math.inf
+        self._has_failed = False
 
     def get(self, url: str) -> EllipticCurvePublicKey:
         """Return the key at a URL.
@@ -91,18 +94,19 @@ class LoadBalancerKeys:
             # Those that nobody waited for to the end.
             self._flights = {url: flight for url, flight in self._flights.items() if now < flight.expires_at}
             flight = self._flights.get(url)
-            if flight is not None or not self._may_fetch(url, now):
-                return None, flight
-            flight = self._flights[url] = Flight(url, now + self._timeout)
-        # A thread of its own, because only so the time for name look-up, handshake and body is bounded in all.
-        run = observing.observer.carried(self._run)
-        threading.Thread(target=run, args=(flight,), name="django-avp-key-set", daemon=True).start()
+            if flight is not None:
+                return None, None if self._has_failed else flight
+            if not self._may_fetch(url, now):
+                return None, None
+            flight = self._flights[url] = Flight(url, now, self._timeout)
+        flight.begin(self._run, partial(self._land, flight, None))
         return None, flight
 
     def _may_fetch(self, url: str, now: float) -> bool:
         self._unknown_until = {url: until for url, until in self._unknown_until.items() if now < until}
-        lookups = len(self._flights) + len(self._unknown_until)
-        return url not in self._unknown_until and now >= self._paused_until and lookups < MOST_LOOKUPS
+        if url in self._unknown_until or now < self._paused_until or (self._has_failed and self._flights):
+            return False
+        return len(self._flights) + len(self._unknown_until) < MOST_LOOKUPS
 
     def _run(self, flight: Flight) -> None:
         key, fault = None, ""
@@ -116,7 +120,6 @@ class LoadBalancerKeys:
             if key is None:
                 fetching.failed(fault or "not there")
         self._land(flight, key, fault)
-        flight.landed.set_result(None)
 
     def _land(self, flight: Flight, key: EllipticCurvePublicKey | None = None, fault: str = "") -> None:
         url, now = flight.key_id, self._clock()
@@ -125,6 +128,7 @@ class LoadBalancerKeys:
             if self._flights.get(url) is not flight:
                 return
             del self._flights[url]
+            self._has_failed = bool(fault)
             if key is not None:
                 self._keys[url] = key
                 if len(self._keys) > MOST_KEYS:

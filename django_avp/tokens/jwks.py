@@ -21,8 +21,10 @@ def parse_key_set(document: object) -> dict[str, RSAPublicKey]:
     entries = document.get("keys") if isinstance(document, Mapping) else None
     if not isinstance(entries, list | tuple):
         return {}
-    keys = {entry["kid"]: _public_key(entry) for entry in entries if _is_for_signatures(entry)}
-    return {key_id: key for key_id, key in keys.items() if key is not None}
+    # One that cannot be used does not take the place of another of the same id.
+    return {
+        entry["kid"]: key for entry in entries if _is_for_signatures(entry) and (key := _public_key(entry)) is not None
+    }
 
 
 def _is_for_signatures(entry: object) -> bool:

@@ -1,6 +1,7 @@
 """The public keys of token issuers: given inline, or fetched when they are first needed and kept.
 
 # INVARIANT: a token whose key is known never waits for another token's fetch, and a failed fetch never loses a key.
+# While an issuer does not answer, at most one request at a time waits for it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -43,6 +45,8 @@ PAUSE = 10.0
 """After a fetch that did not find the wanted key: made-up key ids cause no more fetches than this allows."""
 KEY_ID_PAUSE = 30.0
 """Until the same key id that was not found is looked for again."""
+SHARED_PATIENCE = 0.5
+"""From the beginning of a fetch, while other keys are known: so long it is waited for by who has not begun it."""
 
 # In place of a key id, which is never empty: a fetch for no key in particular.
 _ANY = ""
@@ -129,65 +133,78 @@ class _FetchedSet:
         # At most one key id is added for each pause of all key ids, and those whose time is over are removed.
         self._unknown_until: dict[str, float] = {}
         self._has_failed = False
+        # Whether it is too old and could not be replaced.
+        self._is_outdated = False
         self._flight: Flight | None = None
 
     def get(self, key_id: str) -> RSAPublicKey:
-        key, flight = self._find(key_id)
+        key, flight, patience = self._find(key_id)
         if flight is not None:
-            self._wait(flight)
-            key = self._keys.get(key_id)
-        if key is None:
-            raise self._fault()
-        return key
+            self._wait(flight, patience)
+            key = None
+        return key or self._judge(key_id)
 
     async def aget(self, key_id: str) -> RSAPublicKey:
-        key, flight = self._find(key_id)
+        key, flight, patience = self._find(key_id)
         if flight is not None:
             try:
-                await asyncio.wait_for(asyncio.wrap_future(flight.landed), self._timeout)
+                await asyncio.wait_for(asyncio.wrap_future(flight.landed), patience)
             except TimeoutError:
-                self._land(flight, {}, "TimeoutError")
-            key = self._keys.get(key_id)
-        if key is None:
-            raise self._fault()
-        return key
+                self._lose_patience(flight, patience)
+            key = None
+        return key or self._judge(key_id)
 
     def load(self) -> None:
         if self._keys:
             return
-        _, flight = self._find(_ANY)
+        _, flight, patience = self._find(_ANY)
         if flight is not None:
-            self._wait(flight)
+            self._wait(flight, patience)
         if not self._keys:
             raise _unavailable()
 
-    def _wait(self, flight: Flight) -> None:
+    def _wait(self, flight: Flight, patience: float) -> None:
         try:
-            flight.landed.result(self._timeout)
+            flight.landed.result(patience)
         except TimeoutError:
+            self._lose_patience(flight, patience)
+
+    def _lose_patience(self, flight: Flight, patience: float) -> None:
+        if patience >= self._timeout:
             self._land(flight, {}, "TimeoutError")
 
-    def _find(self, key_id: str) -> tuple[RSAPublicKey | None, Flight | None]:
-        """Return the key if it is known, and the fetch to wait for if there is one."""
+    def _find(self, key_id: str) -> tuple[RSAPublicKey | None, Flight | None, float]:
+        """Return the key if it is known, and the fetch to wait for if there is one, and for how long."""
         now = self._clock()
         key = self._keys.get(key_id)
         if key is not None and now < self._due_at:
-            return key, None
+            return key, None, 0
         with self._lock:
             key = self._keys.get(key_id)
             flight = self._flight
             if flight is not None and now < flight.expires_at:
-                return key, None if key is not None else flight
+                patience = 0 if key is not None else self._patience(flight, now)
+                return key, flight if patience > 0 else None, patience
             if flight is not None:
                 # Nobody waited to its end, or its thread was lost in a fork.
                 self._settle(flight, {})
             if now < (self._due_at if key is not None else self._pause(key_id)):
-                return key, None
-            self._flight = flight = Flight(key_id, now + self._timeout)
-        # A thread of its own, because only so the time for name look-up, handshake and body is bounded in all.
-        run = observing.observer.carried(self._run)
-        threading.Thread(target=run, args=(flight,), name="django-avp-key-set", daemon=True).start()
-        return key, flight
+                return key, None, 0
+            is_waited_for = key is None or not self._is_outdated
+            self._flight = flight = Flight(key_id, now, self._timeout)
+        flight.begin(self._run, partial(self._land, flight, {}))
+        return key, flight if is_waited_for else None, self._timeout
+
+    def _patience(self, flight: Flight, now: float) -> float:
+        """How long to wait for a fetch that another has begun.
+
+        The threads of a site are few, and made-up key ids must not have all of them wait for an issuer that is silent.
+        """
+        if self._has_failed:
+            return 0
+        if not self._keys:
+            return self._timeout
+        return min(SHARED_PATIENCE, self._timeout) - (now - flight.begun_at)
 
     def _pause(self, key_id: str) -> float:
         return max(self._paused_until, self._unknown_until.get(key_id, -math.inf))
@@ -203,7 +220,6 @@ class _FetchedSet:
             if not keys:
                 fetching.failed(fault)
         self._land(flight, keys, fault)
-        flight.landed.set_result(None)
 
     def _land(self, flight: Flight, keys: dict[str, RSAPublicKey], fault: str) -> None:
         with self._lock:
@@ -220,18 +236,24 @@ class _FetchedSet:
         self._has_failed = not keys
         if not keys:
             # INVARIANT: the last good set stays in use.
+            self._is_outdated = self._is_outdated or now >= self._due_at
             self._due_at = max(self._due_at, now + STALE_PAUSE)
             self._paused_until = now + FAILURE_PAUSE
             return
         self._keys = keys
+        self._is_outdated = False
         self._due_at = now + MAX_AGE
         if flight.key_id not in {_ANY, *keys}:
             self._paused_until = now + PAUSE
             still = {key_id: until for key_id, until in self._unknown_until.items() if until > now}
             self._unknown_until = still | {flight.key_id: now + KEY_ID_PAUSE}
 
-    def _fault(self) -> TokenError:
-        return _unavailable() if self._has_failed else unknown_key()
+    def _judge(self, key_id: str) -> RSAPublicKey:
+        with self._lock:
+            key, is_judged = self._keys.get(key_id), self._flight is None and not self._has_failed
+        if key is None:
+            raise unknown_key() if is_judged else _unavailable()
+        return key
 
 
 KeySet = GivenSet | _FetchedSet
@@ -241,17 +263,36 @@ KeySet = GivenSet | _FetchedSet
 class Flight:
     """A fetch under way, begun for one key id; ``landed`` is done when its outcome is known.
 
-    ``expires_at`` is the time, by the clock of who began it, after which nobody waits for it.
+    ``begun_at`` is the time by the clock of who began it, and ``expires_at`` that after which nobody waits for it.
     """
 
-    __slots__ = ("expires_at", "key_id", "landed")
+    __slots__ = ("begun_at", "expires_at", "key_id", "landed")
 
-    def __init__(self, key_id: str, expires_at: float) -> None:
+    def __init__(self, key_id: str, begun_at: float, timeout: float) -> None:
         self.key_id = key_id
-        self.expires_at = expires_at
+        self.begun_at = begun_at
+        self.expires_at = begun_at + timeout
         self.landed: Future[None] = Future()
         # One of those who wait may be cancelled: the fetch is not.
         self.landed.set_running_or_notify_cancel()
+
+    def begin(self, run: Callable[[Flight], None], fail: Callable[[str], None]) -> None:
+        """Have it run in a thread of its own, because only so the time for all of a fetch is bounded.
+
+        Args:
+            run: fetches, and keeps the outcome.
+            fail: keeps the fault, if there is no thread to be had.
+        """
+
+        def whole() -> None:
+            run(self)
+            self.landed.set_result(None)
+
+        try:
+            threading.Thread(target=observing.observer.carried(whole), name="django-avp-key-set", daemon=True).start()
+        except RuntimeError as error:  # a process, or a machine, may have no more of them
+            fail(type(error).__name__)
+            self.landed.set_result(None)
 
 
 def _url(issuer: str, pool: str, configured: str | Mapping[str, str] | None) -> str:

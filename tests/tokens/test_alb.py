@@ -775,3 +775,38 @@ def test_a_fetch_that_nobody_waits_for_is_begun_anew(server, load_balancer, cloc
             assert not waiting.done()
         server.may_answer.set()
         assert waiting.result(10)
+
+
+def test_while_fetches_fail_one_is_tried_and_one_waits(get, server, load_balancer, clock):
+    """After a failed fetch neither more tokens of its key nor made-up key ids have more threads wait."""
+    keys, url = LoadBalancerKeys(clock=clock, timeout=PATIENCE), server.url_of(load_balancer.kid)
+    server.documents[kid_of(1)] = b"<html>"
+    unavailable(get, keys, server.url_of(kid_of(1)))
+    clock.now += module.FAILURE_PAUSE
+    server.asked.clear()
+    server.may_answer.clear()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(keys.get, url)
+        assert server.asked.wait(PATIENCE)
+
+        unavailable(get, keys, url)
+        unavailable(get, keys, server.url_of(kid_of(2)))
+        assert not waiting.done()
+
+        server.may_answer.set()
+        assert waiting.result(PATIENCE)
+    assert server.paths == [f"/{kid_of(1)}", f"/{load_balancer.kid}"]
+    unknown(get, keys, server.url_of(kid_of(2)))
+
+
+def test_no_thread_for_a_fetch_is_a_failed_fetch(keys, server, load_balancer, clock, caplog):
+    """Where the machine has no more threads, a key that is not known is 503, and fetched when its pause is over."""
+    url, before = server.url_of(load_balancer.kid), threading.stack_size(1 << 46)  # none can have so large a stack
+    try:
+        unavailable(LoadBalancerKeys.get, keys, url)
+    finally:
+        threading.stack_size(before)
+    assert [record.fault for record in caplog.records] == ["RuntimeError"]
+
+    clock.now += module.FAILURE_PAUSE
+    assert keys.get(url)

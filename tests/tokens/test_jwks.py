@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import socket
+import ssl
+import time
+from datetime import UTC, datetime, timedelta
+from urllib.error import URLError
 
 import jwt
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from django_avp.exceptions import KeySetUnavailableError
 from django_avp.testing import TokenMint
+from django_avp.tokens import documents
 from django_avp.tokens.documents import MAX_BYTES, fetch_document
 from django_avp.tokens.jwks import parse_key_set
 from django_avp.tokens.keys import KeySets
@@ -83,6 +93,14 @@ def test_short_keys_are_skipped():
     short = TokenMint(generate_private_key(public_exponent=65537, key_size=1024))  # noqa: S505 - that is the point
 
     assert parse_key_set(short.jwks) == {}
+
+
+def test_unusable_key_does_not_take_the_place_of_another(mint):
+    """Of two keys of one id that counts which can be used, wherever it stands."""
+    usable, unusable = jwk(mint), jwk(mint, n="AQAB")
+
+    assert list(parse_key_set({"keys": [unusable, usable]})) == [mint.kid]
+    assert list(parse_key_set({"keys": [usable, unusable]})) == [mint.kid]
 
 
 def test_published_private_keys_are_used_as_public_ones(mint):
@@ -168,6 +186,57 @@ def test_silent_server_ends_with_the_timeout(server, mint):
     unavailable(mint.kid, timeout=0.05)
     with pytest.raises(TimeoutError):
         fetch_document(f"{server.url}/jwks.json", timeout=0.05)
+
+
+def test_time_is_over_though_bytes_are_there():
+    """What comes after the time of a response is not read, even if it has come already."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0.01)
+        reading = documents._Bounded(ours)
+        theirs.sendall(b"a")
+        while time.monotonic() < reading._deadline:
+            pass
+
+        with reading, pytest.raises(TimeoutError, match="takes too long"):
+            reading.readinto(bytearray(1))
+
+
+def _certificate(host: str) -> bytes:
+    """A key, and a certificate for a host that is signed with it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(1), now + timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private + certificate.public_bytes(Encoding.PEM)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_trusted"), [("localhost", True), ("localhost", False), ("other.example", True)], ids=str
+)
+def test_certificates_are_verified(server, mint, tmp_path, monkeypatch, host, is_trusted):
+    """Over HTTPS a key set comes from a server that has a trusted certificate for its name, or not at all."""
+    own, other = tmp_path / "own.pem", tmp_path / "other.pem"
+    own.write_bytes(_certificate(host))
+    other.write_bytes(_certificate(host))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own)
+    server.server.socket = context.wrap_socket(server.server.socket, server_side=True)
+    server.body = json.dumps(mint.jwks).encode()
+    monkeypatch.setenv("SSL_CERT_FILE", str(own if is_trusted else other))
+    url = f"https://localhost:{server.server.server_port}/jwks.json"
+
+    if host == "localhost" and is_trusted:
+        assert fetch_document(url) == server.body
+    else:
+        with pytest.raises(URLError, match="certificate verify failed"):
+            fetch_document(url)
 
 
 def test_refused_connections_are_failed_fetches(server):

@@ -362,7 +362,7 @@ def test_removed_keys_vanish(get, sets, endpoint, mint, forger):
     assert len(endpoint.fetched) == 2
 
 
-def test_old_set_is_used_while_it_cannot_be_replaced(get, sets, endpoint, mint):
+def test_old_set_is_used_while_it_cannot_be_replaced(get, sets, endpoint, mint, join_fetches):
     """A failed refresh is tried again after a pause; the old keys are good until then."""
     get(sets, mint.kid)
     endpoint.is_down = True
@@ -373,6 +373,7 @@ def test_old_set_is_used_while_it_cannot_be_replaced(get, sets, endpoint, mint):
 
     endpoint.now += module.STALE_PAUSE
     assert get(sets, mint.kid)
+    join_fetches()
     assert len(endpoint.fetched) == 3
 
 
@@ -503,3 +504,100 @@ def test_cancelled_task_does_not_cancel_the_fetch(slow, mint):
 
     assert asyncio.run(main())
     assert len(slow.fetched) == 1
+
+
+# --- An issuer that does not answer ---------------------------------------------------------------------------------
+
+
+def refused_at_once(sets: KeySets, key_id: str) -> None:
+    """Check that a thread and a task are told at once that a key id cannot be judged, while a fetch is under way."""
+    for get in (KeySets.get, lambda sets, *arguments: asyncio.run(sets.aget(*arguments))):
+        with ThreadPoolExecutor(1) as pool, pytest.raises(KeySetUnavailableError):
+            pool.submit(get, sets, ISSUER, POOL, key_id).result(10)
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["no key known", "keys known"])
+def test_while_fetches_fail_one_waits_for_the_next(slow, mint, forger, is_known):
+    """After a failed fetch only who begins the next waits for it: silence does not hold every thread of a site."""
+    slow.is_slow = False
+    sets = KeySets(fetch=slow.fetch, clock=slow.clock, timeout=60)
+    if is_known:
+        sets.get(ISSUER, POOL, mint.kid)
+    slow.is_down = True
+    unavailable(lambda sets, key_id: sets.get(ISSUER, POOL, key_id), sets, forger.kid)
+    slow.is_down, slow.is_slow = False, True
+    slow.publish(mint, forger)
+    slow.now += module.FAILURE_PAUSE
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(sets.get, ISSUER, POOL, forger.kid)
+        assert slow.asked.wait(10)
+
+        refused_at_once(sets, forger.kid)
+        refused_at_once(sets, "made-up")
+        assert not waiting.done()
+
+        slow.answer.set()
+        assert waiting.result(10)
+    assert sets.get(ISSUER, POOL, forger.kid)
+
+
+def test_who_joins_a_fetch_waits_a_little(get, slow, mint, forger, monkeypatch):
+    """While other keys are known, a token of an unknown key is told 503, not 401, if another's fetch takes long."""
+    monkeypatch.setattr(module, "SHARED_PATIENCE", 0.01)
+    slow.is_slow = False
+    sets = KeySets(fetch=slow.fetch, clock=slow.clock, timeout=60)
+    sets.get(ISSUER, POOL, mint.kid)
+    slow.is_slow = True
+    slow.publish(mint, forger)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(sets.get, ISSUER, POOL, forger.kid)
+        assert slow.asked.wait(10)
+
+        unavailable(get, sets, forger.kid)
+        slow.now += 1
+        unavailable(get, sets, forger.kid)
+        assert not waiting.done()
+
+        slow.answer.set()
+        assert waiting.result(10)
+    assert get(sets, forger.kid)
+    assert len(slow.fetched) == 2
+
+
+def test_known_keys_wait_once_for_a_set_that_cannot_be_replaced(get, slow, mint, forger, join_fetches):
+    """When it was not to be had, it is fetched without anybody waiting, and used when it comes."""
+    slow.is_slow = False
+    slow.publish(mint, forger)
+    sets = KeySets(fetch=slow.fetch, clock=slow.clock, timeout=60)
+    key = get(sets, mint.kid)
+    slow.is_down = True
+    slow.now += module.MAX_AGE
+    assert get(sets, mint.kid) is key
+    slow.is_down, slow.is_slow = False, True
+    slow.publish(mint)
+    slow.now += module.STALE_PAUSE
+
+    assert get(sets, mint.kid) is key
+    assert slow.asked.wait(10)
+    assert get(sets, forger.kid)
+    slow.answer.set()
+    join_fetches()
+    unknown(get, sets, forger.kid)
+    assert get(sets, mint.kid)
+
+
+def test_no_thread_for_a_fetch_is_a_failed_fetch(endpoint, mint, caplog):
+    """Where the machine has no more threads, known keys verify, the others are 503, and it is tried again later."""
+    sets = KeySets(fetch=endpoint.fetch, clock=endpoint.clock)
+    key = sets.get(ISSUER, POOL, mint.kid)
+    endpoint.now += module.MAX_AGE
+    before = threading.stack_size(1 << 46)  # none can have so large a stack
+    try:
+        assert sets.get(ISSUER, POOL, mint.kid) is key
+        unavailable(lambda sets, key_id: sets.get(ISSUER, POOL, key_id), sets, "other")
+    finally:
+        threading.stack_size(before)
+    assert faults(caplog) == ["RuntimeError"]
+
+    endpoint.now += module.FAILURE_PAUSE
+    unknown(lambda sets, key_id: sets.get(ISSUER, POOL, key_id), sets, "other")
