@@ -1,0 +1,389 @@
+"""Key servers that misbehave, and floods of made-up key ids: who has a token with a known key does not notice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import cycle
+
+import pytest
+
+from django_avp.exceptions import TokenError
+from django_avp.testing import TokenMint
+from django_avp.tokens import keys as module
+from django_avp.tokens.documents import MAX_BYTES, TIMEOUT, fetch_document
+from django_avp.tokens.keys import KeySets
+from django_avp.tokens.verifier import TokenVerifier
+from tests.faults.flood import made_up, p99
+from tests.faults.key_server import FAULTS, HUGE, SLOW, KeyServer, key_set
+from tests.soak import SOAKING, runs
+
+# Seconds that a test waits for what other threads do, on a machine that has much to do.
+PATIENCE = 30
+# Attackers in threads, and as many in tasks.
+ATTACKERS = 4
+# Windows of calm, and as many of a fault, in turn; and verifications in each, by a thread and as many by a task.
+WINDOWS = runs(2, 10)
+SAMPLES = runs(30, 200)
+# A fetch that a token waits for while the server is silent. All of what is slow takes longer than `FLOOR`.
+SHORT_TIMEOUT = 0.4
+RATIO = 3
+# In seconds. A verification takes less than 0.1 ms, and 3 times as much is nothing that the scheduler of a busy machine
+# keeps to. Who waits for a fetch that is slow or does not come waits for more than twice this.
+FLOOR = 0.12
+# How many bytes of what is too large may be under way to who does not read them: the buffers of two sockets.
+BUFFERED = 20_000_000
+assert min(SLOW, SHORT_TIMEOUT) > 2 * FLOOR
+
+
+@pytest.fixture(scope="module")
+def old() -> TokenMint:
+    """A key of the issuer besides the one of the mint."""
+    return TokenMint()
+
+
+@pytest.fixture
+def server(settings, mint, monkeypatch) -> Iterator[KeyServer]:
+    """The issuer's key server, which has the mint's key and does as it should."""
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    server = KeyServer(key_set(mint))
+    settings.AVP_JWKS = None
+    settings.AVP_JWKS_URL = f"{server.url}/jwks.json"
+    yield server
+    server.close()
+    fetches_end()
+
+
+class Clock:
+    """A clock under the test's control."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of pauses."""
+    return Clock()
+
+
+def a_verifier(clock: Callable[[], float] = time.monotonic, timeout: float = TIMEOUT) -> TokenVerifier:
+    """One that fetches key sets as a site does, by a clock and with an end to waits."""
+    return TokenVerifier(KeySets(fetch=partial(fetch_document, timeout=timeout), clock=clock, timeout=timeout))
+
+
+def fetches_end() -> None:
+    """Wait until no fetch is under way."""
+    deadline = time.monotonic() + PATIENCE
+    for thread in threading.enumerate():
+        if thread.name == "django-avp-key-set":
+            thread.join(deadline - time.monotonic())
+            assert not thread.is_alive(), "A fetch does not end."
+
+
+class Tries:
+    """Tokens that were tried, with the code of each refusal and the seconds that it took."""
+
+    def __init__(self) -> None:
+        self.codes: list[str] = []
+        self.seconds: list[float] = []
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Try one."""
+        code, before = "", time.perf_counter()
+        try:
+            yield
+        except TokenError as error:
+            code = error.code
+        self.seconds.append(time.perf_counter() - before)
+        self.codes.append(code)
+
+
+def code_of(verifier: TokenVerifier, token: str) -> str:
+    """Why a token is refused; empty if it is not."""
+    tries = Tries()
+    with tries.one():
+        verifier.verify(token)
+    return tries.codes[0]
+
+
+def attacked(verifier: TokenVerifier, known: Sequence[str], attack: Callable[[], Iterator[str]]) -> tuple[Tries, Tries]:
+    """Verify known tokens in a thread and in a task, while others in threads and in tasks try what they have.
+
+    Returns:
+        What became of the known tokens, and of the others'.
+    """
+    mine, theirs = Tries(), Tries()
+    is_over = threading.Event()
+
+    def attacker() -> None:
+        tokens = attack()
+        while not is_over.is_set():
+            with theirs.one():
+                verifier.verify(next(tokens))
+            is_over.wait(0.002)
+
+    async def task() -> None:
+        tokens = attack()
+        while not is_over.is_set():
+            with theirs.one():
+                await verifier.averify(next(tokens))
+            await asyncio.sleep(0.002)
+
+    async def tasks() -> None:
+        attackers = [asyncio.ensure_future(task()) for _ in range(ATTACKERS)]
+        for _, token in zip(range(SAMPLES), cycle(known), strict=False):
+            with mine.one():
+                await verifier.averify(token)
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*attackers)
+
+    with ThreadPoolExecutor(ATTACKERS + 1) as threads:
+        working = [threads.submit(attacker) for _ in range(ATTACKERS)]
+        loop = threads.submit(asyncio.run, tasks())
+        for _, token in zip(range(SAMPLES), cycle(known), strict=False):
+            with mine.one():
+                verifier.verify(token)
+            time.sleep(0.001)
+        is_over.set()
+        for future in [*working, loop]:
+            future.result(PATIENCE)
+    return mine, theirs
+
+
+# --- Faults --------------------------------------------------------------------------------------------------------
+
+# A silent server costs time, so beside the other tests only some of its kinds are tried.
+BRIEF = ["hung", "dripping headers", "dripping chunks"]
+TRIED = [name for name, fault in FAULTS.items() if SOAKING or not fault.is_silent or name in BRIEF]
+
+
+@pytest.mark.parametrize("name", ["down", *TRIED])
+def test_known_keys_go_on(server, mint, clock, name):
+    """Whatever the key server does: known tokens are accepted as fast as before, and the others refused.
+
+    There is one fetch for each pause, it ends, and once one has failed nobody waits but who begins the next.
+    """
+    fault = FAULTS.get(name)
+    timeout = SHORT_TIMEOUT if fault and fault.is_silent else TIMEOUT
+    verifier = a_verifier(clock, timeout)
+    known = [mint.id_token(sub=f"user-{number}") for number in range(10)]
+    server.elsewhere = f"{server.url}/elsewhere"
+    deadline = time.monotonic() + PATIENCE
+    while code_of(verifier, known[0]):
+        assert time.monotonic() < deadline
+        clock.now += module.FAILURE_PAUSE
+    calm, faulty, waits = [], [], []
+    for _ in range(WINDOWS):
+        mine, theirs = attacked(verifier, known, lambda: made_up(mint.id_token(pool="eu-west-1_Other")))
+        assert {*mine.codes, *theirs.codes} == {"", "foreign_issuer"}
+        calm += mine.seconds
+
+        clock.now += module.PAUSE
+        server.paths.clear()
+        if fault is None:
+            server.close()
+        else:
+            server.fault = fault
+        mine, theirs = attacked(verifier, known, lambda: made_up(mint.id_token()))
+        # What was begun in this pause is over in it.
+        expected = "unknown_key" if fault and fault.brings_keys else "key_set"
+        fetches_end()
+        assert code_of(verifier, next(made_up(known[0]))) == expected
+        assert set(mine.codes) == {""}
+        assert expected in theirs.codes
+        assert set(theirs.codes) <= {expected, "key_set"}
+        assert server.paths == (["/jwks.json"] if fault else [])
+        faulty += mine.seconds
+        waits.append(sum(seconds > timeout / 2 for seconds in theirs.seconds))
+        server.heal()
+        if fault is None:
+            server.open()
+
+    assert p99(faulty) <= max(RATIO * p99(calm), FLOOR)
+    if fault and fault.is_silent:
+        assert max(waits[1:]) <= 1
+    clock.now += module.PAUSE
+    assert code_of(verifier, next(made_up(known[0]))) == "unknown_key"
+    assert code_of(verifier, known[0]) == ""
+
+
+@pytest.mark.parametrize("name", [name for name in FAULTS if name.startswith(("huge", "endless", "gzip"))])
+def test_memory_is_bounded(server, mint, clock, name):
+    """Of 100 MB no more than the limit is held, and the rest is not even sent."""
+    verifier = a_verifier(clock)
+    assert code_of(verifier, mint.id_token()) == ""
+    clock.now += module.PAUSE
+    server.fault, server.sent = FAULTS[name], 0
+    tracemalloc.start()
+    try:
+        code_of(verifier, next(made_up(mint.id_token())))
+        fetches_end()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 4 * MAX_BYTES
+    assert server.sent < BUFFERED < HUGE
+
+
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.is_silent])
+def test_a_fetch_ends_with_its_time(server, name):
+    """However the bytes come: one by one, too, each in time for the read that waits for it."""
+    server.fault = FAULTS[name]
+
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            fetch_document(f"{server.url}/jwks.json", timeout=0.1)
+
+
+def test_redirects_lead_nowhere(server, mint, old, clock):
+    """Where a redirect leads is not asked, so no key from there is believed."""
+    other = KeyServer(key_set(old))
+    verifier = a_verifier(clock)
+    assert code_of(verifier, mint.id_token()) == ""
+    server.elsewhere, server.fault = f"{other.url}/jwks.json", FAULTS["redirect"]
+    for _ in range(3):
+        clock.now += module.PAUSE
+        assert code_of(verifier, old.id_token()) == "key_set"
+    other.close()
+
+    assert server.paths == ["/jwks.json"] * 4
+    assert other.paths == []
+    assert code_of(verifier, mint.id_token()) == ""
+
+
+# --- Rotation ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def flood(verifier: TokenVerifier, token: str) -> Iterator[Tries]:
+    """Have threads and tasks try made-up key ids until the block is left."""
+    is_over, tries = threading.Event(), Tries()
+
+    def attacker() -> None:
+        for bad in made_up(token):
+            if is_over.wait(0.001):
+                return
+            with tries.one():
+                verifier.verify(bad)
+
+    async def task() -> None:
+        for bad in made_up(token):
+            if is_over.is_set():
+                return
+            with tries.one():
+                await verifier.averify(bad)
+            await asyncio.sleep(0.001)
+
+    async def tasks() -> None:
+        await asyncio.gather(*[task() for _ in range(ATTACKERS)])
+
+    with ThreadPoolExecutor(2 * ATTACKERS) as threads:
+        working = [threads.submit(attacker) for _ in range(ATTACKERS)]
+        working += [threads.submit(asyncio.run, tasks()) for _ in range(ATTACKERS)]
+        try:
+            yield tries
+        finally:
+            is_over.set()
+            for future in working:
+                future.result(PATIENCE)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_rotation_under_a_flood(server, mint, old, clock):
+    """Keys come and go while made-up key ids keep the pause busy: each change is seen with the one fetch of a pause."""
+    verifier = a_verifier(clock)
+    tokens = {"mint": mint.id_token(), "old": old.id_token()}
+    assert code_of(verifier, tokens["mint"]) == ""
+    with flood(verifier, mint.id_token()) as tries:
+        for _ in range(runs(3, 100)):
+            for published, accepted in (((mint, old), {"mint", "old"}), ((old,), {"old"}), ((mint,), {"mint"})):
+                server.document = key_set(*published)
+                server.paths.clear()
+                seen = len(tries.codes)
+                clock.now += module.PAUSE
+                # Some may have begun before the change.
+                until(lambda seen=seen: len(tries.codes) > seen + 10 * ATTACKERS and bool(server.paths))
+                fetches_end()
+
+                assert {name for name, token in tokens.items() if code_of(verifier, token) == ""} == accepted
+                assert server.paths == ["/jwks.json"]
+    assert set(tries.codes) <= {"unknown_key", "key_set"}
+
+
+def test_a_wrong_key_is_believed_until_the_next_fetch(server, mint, old, clock):
+    """A key server is believed: with another key under the same id it locks the users out until it has mended that."""
+    verifier = a_verifier(clock)
+    token, unknown = mint.id_token(), mint.id_token(headers={"kid": "unknown"})
+    assert code_of(verifier, token) == ""
+    wrong = json.dumps({"keys": [{**old.jwks["keys"][0], "kid": mint.kid}]}).encode()
+    server.document = lambda path: wrong
+    clock.now += module.PAUSE
+    assert code_of(verifier, unknown) == "unknown_key"
+    assert code_of(verifier, token) == "signature"
+
+    server.document = key_set(mint)
+    clock.now += module.KEY_ID_PAUSE
+    assert code_of(verifier, unknown) == "unknown_key"
+    assert code_of(verifier, token) == ""
+
+
+# --- Floods --------------------------------------------------------------------------------------------------------
+
+THREADS, LOOPS, TASKS = 16, 4, 16
+
+
+@pytest.mark.parametrize("name", [None, "HTML", "slow"])
+def test_one_fetch_for_all_threads_and_loops(server, mint, clock, name):
+    """Threads and event loops that come at once with a key id each, made up or not, have one fetch for a pause."""
+    verifier = a_verifier(clock)
+    pause = module.FAILURE_PAUSE if name == "HTML" else module.PAUSE
+    assert code_of(verifier, mint.id_token()) == ""
+    server.fault = FAULTS[name] if name else server.fault
+    token, tries = mint.id_token(), Tries()
+
+    def one(barrier: threading.Barrier) -> None:
+        barrier.wait(PATIENCE)
+        with tries.one():
+            verifier.verify(next(made_up(token)))
+
+    async def task() -> None:
+        with tries.one():
+            await verifier.averify(next(made_up(token)))
+
+    async def tasks(barrier: threading.Barrier) -> None:
+        barrier.wait(PATIENCE)
+        await asyncio.gather(*[task() for _ in range(TASKS)])
+
+    with ThreadPoolExecutor(THREADS + LOOPS) as pool:
+        for _ in range(runs(3, 100)):
+            server.paths.clear()
+            clock.now += pause
+            barrier = threading.Barrier(THREADS + LOOPS)
+            working = [pool.submit(one, barrier) for _ in range(THREADS)]
+            working += [pool.submit(lambda barrier=barrier: asyncio.run(tasks(barrier))) for _ in range(LOOPS)]
+            for future in working:
+                future.result(PATIENCE)
+            fetches_end()
+            assert server.paths == ["/jwks.json"]
+    assert set(tries.codes) <= {"unknown_key", "key_set"}
+    assert len(tries.codes) == runs(3, 100) * (THREADS + LOOPS * TASKS)
