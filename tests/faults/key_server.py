@@ -158,6 +158,14 @@ def _bombs(asked: Asked) -> None:
     asked.answer(_bomb(), "Content-Encoding: gzip", f"Content-Length: {len(_bomb())}")
 
 
+def _serves(asked: Asked) -> None:
+    if asked.document:
+        asked.answer()
+    else:
+        asked.answer(status="404 Not Found")
+
+
+HEALTHY = Fault(_serves, brings_keys=True)
 FAULTS = {
     # Nothing, late, or not enough
     "closed": Fault(lambda asked: None),
@@ -233,7 +241,7 @@ class KeyServer:
     Attributes:
         url: its address.
         elsewhere: where its redirects lead.
-        document: what it has at a path.
+        document: what it has at a path; nothing, if it has none.
         fault: what it does with it.
         paths: what it was asked for.
         sent: the bytes that it could send.
@@ -253,7 +261,7 @@ class KeyServer:
 
     def heal(self) -> None:
         """Answer as it should."""
-        self.fault = Fault(Asked.answer, brings_keys=True)
+        self.fault = HEALTHY
 
     def open(self) -> None:
         """Listen, at the port of before."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -11,19 +14,25 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from itertools import cycle
+from itertools import cycle, repeat
 
 import pytest
+from django.conf import settings as django_settings
 
 from django_avp.exceptions import TokenError
 from django_avp.testing import TokenMint
 from django_avp.tokens import keys as module
+from django_avp.tokens.alb import LoadBalancers
+from django_avp.tokens.alb_keys import MOST_LOOKUPS, LoadBalancerKeys
 from django_avp.tokens.documents import MAX_BYTES, TIMEOUT, fetch_document
 from django_avp.tokens.keys import KeySets
-from django_avp.tokens.verifier import TokenVerifier
-from tests.faults.flood import made_up, p99
+from django_avp.tokens.verifier import TokenVerifier, VerifiedToken
+from tests.faults.flood import CONNECTIONS, PATH, made_up, p99
 from tests.faults.key_server import FAULTS, HUGE, SLOW, KeyServer, key_set
+from tests.hostile.servers import Site
+from tests.processes import ROOT, serving
 from tests.soak import SOAKING, runs
+from tests.tokens.test_alb import ARN, LoadBalancer
 
 # Seconds that a test waits for what other threads do, on a machine that has much to do.
 PATIENCE = 30
@@ -110,7 +119,7 @@ class Tries:
         self.codes.append(code)
 
 
-def code_of(verifier: TokenVerifier, token: str) -> str:
+def code_of(verifier: TokenVerifier | Proofs, token: str) -> str:
     """Why a token is refused; empty if it is not."""
     tries = Tries()
     with tries.one():
@@ -118,7 +127,28 @@ def code_of(verifier: TokenVerifier, token: str) -> str:
     return tries.codes[0]
 
 
-def attacked(verifier: TokenVerifier, known: Sequence[str], attack: Callable[[], Iterator[str]]) -> tuple[Tries, Tries]:
+class Proofs:
+    """The proofs of a load balancer about one user, verified as tokens are.
+
+    Args:
+        balancers: which the site is behind.
+        token: the user's.
+    """
+
+    def __init__(self, balancers: LoadBalancers, token: VerifiedToken) -> None:
+        self._balancers = balancers
+        self._token = token
+
+    def verify(self, data: str) -> None:
+        self._balancers.confirm(data, self._token)
+
+    async def averify(self, data: str) -> None:
+        await self._balancers.aconfirm(data, self._token)
+
+
+def attacked(
+    verifier: TokenVerifier | Proofs, known: Sequence[str], attack: Callable[[], Iterator[str]]
+) -> tuple[Tries, Tries]:
     """Verify known tokens in a thread and in a task, while others in threads and in tasks try what they have.
 
     Returns:
@@ -387,3 +417,254 @@ def test_one_fetch_for_all_threads_and_loops(server, mint, clock, name):
             assert server.paths == ["/jwks.json"]
     assert set(tries.codes) <= {"unknown_key", "key_set"}
     assert len(tries.codes) == runs(3, 100) * (THREADS + LOOPS * TASKS)
+
+
+RATE = 10_000
+"""Tokens with made-up key ids for each second, in one process."""
+FLOODERS = 8
+BURST = 25
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [("healthy", "tasks"), ("hung", "threads"), *([("healthy", "threads"), ("hung", "tasks")] if SOAKING else [])],
+)
+def test_a_flood_of_unknown_key_ids(server, mint, name, way):
+    """10,000 made-up key ids for each second cost known tokens no more than as many tokens that nobody looks up."""
+    verifier = a_verifier(timeout=TIMEOUT if SOAKING else SHORT_TIMEOUT)
+    known = [mint.id_token(sub=f"user-{number}") for number in range(10)]
+    until(lambda: code_of(verifier, known[0]) == "")
+    fault = FAULTS.get(name, server.fault)
+    duration, begun = runs(500, 10_000) / 1000, time.monotonic()
+    calm, flooded, others, rates = [], [], [], []
+    server.fault, server.paths = fault, []
+    for number in range(2 * runs(1, 6)):
+        is_calm = number % 2 == 0
+        bad = made_up(mint.id_token(pool="eu-west-1_Other" if is_calm else mint.pool))
+        tokens = [next(bad) for _ in range(int(RATE * duration))]
+        before = time.monotonic()
+        mine, theirs = FLOODS[way](verifier, known, tokens)
+        rates.append(len(theirs.codes) / (time.monotonic() - before))
+        assert set(mine.codes) == {""}
+        if is_calm:
+            assert set(theirs.codes) == {"foreign_issuer"}
+            calm += mine.seconds
+        else:
+            assert set(theirs.codes) <= {"unknown_key", "key_set"}
+            flooded += mine.seconds
+            others += theirs.seconds
+    pause = module.PAUSE if name == "healthy" else module.FAILURE_PAUSE
+    assert 1 <= len(server.paths) <= 1 + (time.monotonic() - begun) / pause
+    print(
+        f"\n{name}, {way}: {min(rates):.0f} to {max(rates):.0f} a second; p99 of known tokens "
+        f"{p99(flooded) * 1000:.2f} ms, calm {p99(calm) * 1000:.2f} ms; p99 of the others {p99(others) * 1000:.2f} ms; "
+        f"{len(server.paths)} fetches in {time.monotonic() - begun:.0f} s"
+    )
+
+    assert p99(flooded) <= max(RATIO * p99(calm), FLOOR)
+
+
+def flood_of_threads(verifier: TokenVerifier, known: Sequence[str], tokens: list[str]) -> tuple[Tries, Tries]:
+    """Verify known tokens in this thread, while others verify what they have, at a rate."""
+    mine, theirs, is_over = Tries(), Tries(), threading.Event()
+
+    def flooder(share: list[str]) -> None:
+        begun = time.monotonic()
+        for number, token in enumerate(share):
+            if number % BURST == 0:
+                time.sleep(max(0, begun + number * FLOODERS / RATE - time.monotonic()))
+            with theirs.one():
+                verifier.verify(token)
+
+    with ThreadPoolExecutor(FLOODERS) as threads:
+        working = [threads.submit(flooder, tokens[number::FLOODERS]) for number in range(FLOODERS)]
+        for token in cycle(known):
+            if all(future.done() for future in working):
+                break
+            with mine.one():
+                verifier.verify(token)
+            is_over.wait(0.001)
+        for future in working:
+            future.result()
+    return mine, theirs
+
+
+def flood_of_tasks(verifier: TokenVerifier, known: Sequence[str], tokens: list[str]) -> tuple[Tries, Tries]:
+    """The same in tasks of one event loop."""
+    mine, theirs = Tries(), Tries()
+
+    async def flooder(share: list[str]) -> None:
+        begun = time.monotonic()
+        for number, token in enumerate(share):
+            if number % BURST == 0:
+                await asyncio.sleep(max(0, begun + number * FLOODERS / RATE - time.monotonic()))
+            with theirs.one():
+                await verifier.averify(token)
+
+    async def main() -> None:
+        working = [asyncio.ensure_future(flooder(tokens[number::FLOODERS])) for number in range(FLOODERS)]
+        for token in cycle(known):
+            if all(future.done() for future in working):
+                break
+            with mine.one():
+                await verifier.averify(token)
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*working)
+
+    asyncio.run(main())
+    return mine, theirs
+
+
+FLOODS = {"threads": flood_of_threads, "tasks": flood_of_tasks}
+
+
+# --- Over HTTP -----------------------------------------------------------------------------------------------------
+
+SERVERS = {
+    "wsgi": [
+        "gunicorn",
+        "--threads=4",
+        "--keep-alive=60",
+        "--bind=127.0.0.1:{port}",
+        "django.core.wsgi:get_wsgi_application()",
+    ],
+    "asgi": ["uvicorn", "--log-level=warning", "--port={port}", "--factory", "django.core.asgi:get_asgi_application"],
+}
+# In seconds. Requests wait for each other on a machine that has much to do, and for half a second, once, for the first
+# fetch that fails. Without an end to that, four threads that wait for a silent issuer would cost 2 seconds.
+HTTP_FLOOR = 1.2
+VISITORS = 2
+
+
+@contextmanager
+def flooding(port: int, token: str, seconds: float) -> Iterator[list[str]]:
+    """Have another process send tokens of made-up key ids until the block is left; what it printed is added then."""
+    printed: list[str] = []
+    command = [sys.executable, "-m", "tests.faults.flood", str(port), str(seconds)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        assert process.stdin
+        process.stdin.write(token)
+        process.stdin.close()
+        yield printed
+        assert process.stdout
+        printed.append(process.stdout.read())
+    assert process.returncode == 0
+
+
+def visit(port: int, token: str, seconds: float) -> list[float]:
+    """Visit a page again and again, and tell how long each visit took."""
+    site, taken = Site(port), []
+    end = time.perf_counter() + seconds
+    while (before := time.perf_counter()) < end:
+        answer = site.get(PATH, ("Authorization", f"Bearer {token}"))
+        assert answer.status == 200, answer.text
+        taken.append(time.perf_counter() - before)
+    site.close()
+    return taken
+
+
+@pytest.mark.parametrize("way", SERVERS)
+@pytest.mark.parametrize("name", ["healthy", "hung"] if SOAKING else ["hung"])
+def test_a_flood_over_http(server, mint, tmp_path, name, way):
+    """Users are served while others send made-up key ids as fast as they are answered, and the key server is silent."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
+        "SITE_JWKS_URL": f"{server.url}/jwks.json",
+    }
+    seconds = runs(2, 30)
+    calm, flooded, told = [], [], []
+    with serving([sys.executable, "-m", *SERVERS[way]], environment, tmp_path / "log") as url:
+        port = int(url.rpartition(":")[2])
+        token = mint.id_token(groups=["moderators"])
+        visit(port, token, 0.1)
+        server.fault, server.paths = FAULTS.get(name, server.fault), []
+        begun = time.monotonic()
+        for number in range(2 * runs(1, 4)):
+            is_calm = number % 2 == 0
+            bad = mint.id_token(pool="eu-west-1_Other" if is_calm else mint.pool)
+            with flooding(port, bad, seconds) as printed, ThreadPoolExecutor(VISITORS) as threads:
+                visits = [threads.submit(visit, port, token, seconds) for _ in range(VISITORS)]
+                (calm if is_calm else flooded).extend(taken for visit in visits for taken in visit.result())
+            result = json.loads(printed[0])
+            told.append(result)
+            assert set(result["statuses"]) <= ({"401"} if is_calm else {"401", "503"})
+        waited = time.monotonic() - begun
+    pause = module.PAUSE if name == "healthy" else module.FAILURE_PAUSE
+    assert 1 <= len(server.paths) <= 1 + waited / pause
+    rates = [sum(result["statuses"].values()) / result["seconds"] for result in told]
+    print(
+        f"\n{name}, {way}: {min(rates):.0f} to {max(rates):.0f} requests a second over {CONNECTIONS} connections; "
+        f"p99 of users {p99(flooded) * 1000:.0f} ms, calm {p99(calm) * 1000:.0f} ms; p99 of the others "
+        f"{[round(result['p99'] * 1000) for result in told]} ms; {len(server.paths)} fetches in {waited:.0f} s"
+    )
+
+    assert p99(flooded) <= max(RATIO * p99(calm), HTTP_FLOOR)
+
+
+# --- Load balancers ------------------------------------------------------------------------------------------------
+
+# A load balancer's key comes alone.
+OF_SETS = {"many keys", "ids that repeat", "small keys alone"}
+
+
+@pytest.mark.parametrize("name", [name for name in TRIED if name not in OF_SETS])
+def test_known_load_balancer_keys_go_on(server, mint, clock, name):
+    """Whatever the server of load balancers' keys does: proofs by a known key hold, and a new one is fetched later.
+
+    Made-up key ids have so many fetches within a pause and no more, and one at a time while fetches fail.
+    """
+    fault, balancer, other = FAULTS[name], LoadBalancer(), LoadBalancer()
+    documents = {f"/{balancer.kid}": balancer.pem}
+    server.document = lambda path: documents.get(path, b"")
+    server.elsewhere = f"{server.url}/{balancer.kid}"
+    timeout = SHORT_TIMEOUT if fault.is_silent else TIMEOUT
+    keys = LoadBalancerKeys(fetch=partial(fetch_document, timeout=timeout), clock=clock, timeout=timeout)
+    django_settings.AVP_JWKS = mint.jwks
+    token = TokenVerifier().verify(mint.access_token(sub="ann"))
+    proofs = Proofs(LoadBalancers([ARN], f"{server.url}/{{kid}}", keys), token)
+    data = balancer.data()
+    while code_of(proofs, data):
+        clock.now += module.FAILURE_PAUSE
+    calm, faulty, fetches, waits = [], [], [], []
+    for _ in range(WINDOWS):
+        mine, theirs = attacked(proofs, [data], lambda: repeat("garbage"))
+        assert {*mine.codes, *theirs.codes} == {"", "alb_data"}
+        calm += mine.seconds
+
+        clock.now += module.KEY_ID_PAUSE
+        server.fault, server.paths = fault, []
+        mine, theirs = attacked(proofs, [data], lambda: made_up(data))
+        fetches_end()
+        assert set(mine.codes) == {""}
+        assert set(theirs.codes) <= {"alb_key", "alb_unknown_key"}
+        faulty += mine.seconds
+        fetches.append(len(server.paths))
+        waits.append(sum(seconds > timeout / 2 for seconds in theirs.seconds))
+
+    assert p99(faulty) <= max(RATIO * p99(calm), FLOOR)
+    assert 1 <= fetches[0] <= MOST_LOOKUPS
+    assert set(fetches[1:]) == {1}
+    if fault.is_silent:
+        assert max(waits[1:]) <= 1
+    server.heal()
+    documents[f"/{other.kid}"] = other.pem
+    clock.now += module.KEY_ID_PAUSE
+    assert code_of(proofs, other.data()) == ""
+
+
+def test_load_balancer_keys_are_not_looked_for_elsewhere(server, mint, clock):
+    """Where a redirect leads is not asked, so no key from there is believed."""
+    balancer, forger = LoadBalancer(), LoadBalancer()
+    other = KeyServer(lambda path: forger.pem)
+    server.elsewhere, server.fault = f"{other.url}/{forger.kid}", FAULTS["redirect"]
+    keys = LoadBalancerKeys(clock=clock)
+    django_settings.AVP_JWKS = mint.jwks
+    token = TokenVerifier().verify(mint.access_token(sub="ann"))
+    proofs = Proofs(LoadBalancers([ARN], f"{server.url}/{{kid}}", keys), token)
+
+    assert code_of(proofs, forger.data(kid=balancer.kid)) == "alb_key"
+    assert code_of(proofs, forger.data()) == "alb_key"
+    other.close()
+    assert (server.paths, other.paths) == ([f"/{balancer.kid}"], [])
