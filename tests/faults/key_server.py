@@ -21,7 +21,7 @@ HUGE = 100_000_000
 """Bytes of what is too large."""
 MANY = 2_000
 """Keys of a large set."""
-SLOW = 0.3
+SLOW = 0.5
 """Seconds until an answer that is slow."""
 # Seconds between two bytes that drip: shorter than any read waits.
 DRIP = 0.02
