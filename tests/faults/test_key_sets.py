@@ -271,9 +271,8 @@ def test_a_fetch_ends_with_its_time(server, name):
     """However the bytes come: one by one, too, each in time for the read that waits for it."""
     server.fault = FAULTS[name]
 
-    for _ in range(2):
-        with pytest.raises(TimeoutError):
-            fetch_document(f"{server.url}/jwks.json", timeout=0.1)
+    with pytest.raises(TimeoutError):
+        fetch_document(f"{server.url}/jwks.json", timeout=0.2)
 
 
 def test_redirects_lead_nowhere(server, mint, old, clock):
@@ -423,6 +422,8 @@ FLOODERS = 8
 BURST = 25
 # In seconds: how long a window lasts, of which there are as many of calm as of a flood.
 LASTS = runs(500, 5_000) / 1_000
+# How long the first of them wait while the key server is silent.
+SILENCE = TIMEOUT if SOAKING else SHORT_TIMEOUT
 FLOODED = runs(1, 3)
 
 
@@ -432,8 +433,7 @@ FLOODED = runs(1, 3)
 )
 def test_a_flood_of_unknown_key_ids(server, mint, name, way):
     """10,000 made-up key ids for each second cost known tokens no more than as many tokens that nobody looks up."""
-    silence = TIMEOUT if SOAKING else SHORT_TIMEOUT
-    verifier = a_verifier(timeout=silence if name == "hung" else PATIENCE)
+    verifier = a_verifier(timeout=SILENCE if name == "hung" else PATIENCE)
     known = [mint.id_token(sub=f"user-{number}") for number in range(10)]
     until(lambda: all(code_of(verifier, token) == "" for token in known))
     fault = FAULTS.get(name, server.fault)
@@ -463,7 +463,7 @@ def test_a_flood_of_unknown_key_ids(server, mint, name, way):
         f"{len(server.paths)} fetches in {time.monotonic() - begun:.0f} s"
     )
 
-    assert p99(flooded) <= max(RATIO * p99(calm), FLOOR)
+    assert p99(flooded) <= max(RATIO * p99(calm), FLOOR * SILENCE / SHORT_TIMEOUT)
 
 
 def flood_of_threads(verifier: TokenVerifier, known: Sequence[str], tokens: list[str]) -> tuple[Tries, Tries]:
