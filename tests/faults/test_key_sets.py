@@ -27,7 +27,8 @@ from django_avp.tokens.documents import MAX_BYTES, TIMEOUT, fetch_document
 from django_avp.tokens.keys import KeySets
 from django_avp.tokens.verifier import TokenVerifier, VerifiedToken
 from tests.faults.flood import CONNECTIONS, PATH, made_up, p99
-from tests.faults.key_server import FAULTS, HUGE, SLOW, KeyServer, key_set
+from tests.faults.key_server import FAULTS, HUGE, MANY, SLOW, KeyServer, key_set
+from tests.following import subsection
 from tests.hostile.servers import Site
 from tests.processes import ROOT, serving
 from tests.soak import SOAKING, runs
@@ -48,6 +49,8 @@ RATIO = 3
 FLOOR = 0.2
 # How many bytes of what is too large may be under way to who does not read them: the buffers of two sockets.
 BUFFERED = 20_000_000
+# How many bytes a document may hold in memory while it is read: as it came, in pieces and put together.
+HELD = 4 * MAX_BYTES
 assert min(SLOW, SHORT_TIMEOUT) > 2 * FLOOR
 
 
@@ -262,7 +265,7 @@ def test_memory_is_bounded(server, mint, clock, name):
     finally:
         tracemalloc.stop()
 
-    assert peak < 4 * MAX_BYTES
+    assert peak < HELD
     assert server.sent < BUFFERED < HUGE
 
 
@@ -669,3 +672,29 @@ def test_load_balancer_keys_are_not_looked_for_elsewhere(settings, server, mint,
     assert code_of(proofs, forger.data()) == "alb_key"
     other.close()
     assert (server.paths, other.paths) == ([f"/{balancer.kid}"], [])
+
+
+# --- The documentation ---------------------------------------------------------------------------------------------
+
+
+def test_the_figures_of_the_documentation_are_those_of_the_tests():
+    """What it says was tried is what these tests try."""
+    text = " ".join(subsection(ROOT / "docs" / "security.md", "What was tried", "Key sets").split())
+
+    # One of the ways is that nobody listens.
+    for words in (
+        f"misbehaves in {len(FAULTS) + 1} ways",
+        f"{HUGE // 1_000_000} MB of body",
+        f"{MANY:,} keys",
+        f"{ATTACKERS} threads and {ATTACKERS} tasks",
+        f"at most {RATIO} times as much as in calm, or {FLOOR} seconds",
+        f"any wait for a fetch would be {min(SLOW, SHORT_TIMEOUT)} seconds",
+        f"less than {BUFFERED // 1_000_000} MB leave the server",
+        f"the process holds less than {HELD // 1_000_000} MB",
+        f"{THREADS} threads and {LOOPS} event loops with {TASKS} tasks each",
+        f"up to {RATE:,} a second intended",
+        f"with {CONNECTIONS} connections",
+        f"have {MOST_LOOKUPS} fetches within a pause at most",
+        f"one request waits {TIMEOUT:.0f} seconds",
+    ):
+        assert words in text
