@@ -98,16 +98,17 @@ class Authorization:
         request: HttpRequest | None = None,
         fault: TokenError | None = None,
     ) -> None:
-        self.identity = identity
         self.fault = fault
         self.recorder: Recorder | None = getattr(request, "avp_recorder", None)
         self.rounds: list[Round] = []
         self.permission_actions: dict[tuple[str, Any], EntityUid | None] = {}
         self.is_used = False
         self.is_user_read = False
+        self._identity = identity
         self._context = context or {}
         self._store = store
         self._request = request
+        self._requests: list[Any] = [] if request is None else [request]
         self._is_closed = False
         self._worlds = Worlds(registry)
         self._pending: dict[Check, None] = {}
@@ -251,7 +252,7 @@ class Authorization:
             AuthorizationUnavailable: nothing can be decided now.
         """
         self.mark_used()
-        settled, identity = self._settled(), self.identity or _anonymous()
+        settled, identity = self._settled(), self._identity or _anonymous()
         if settled is UNAVAILABLE:
             raise AuthorizationUnavailable("The key set that tells who asks is not available.")
         if settled is not None or identity is None:
@@ -318,7 +319,7 @@ class Authorization:
 
     def _asked(self, check: Check, decision: Decision) -> Asked:
         """A question that was answered, with what the answer was made of."""
-        identity = self.identity or _anonymous()
+        identity = self._identity or _anonymous()
         asked = Asked(check, decision, identity, fault=self.fault)
         if decision.cause in (Cause.UNIDENTIFIED, Cause.INACTIVE) or identity is None:
             return replace(asked, has_user=self.user is not None)
@@ -393,7 +394,7 @@ class Authorization:
     def _prepare(self, checks: tuple[Check, ...]) -> Batch | None:
         """Settle what needs no engine and build the worlds of the rest; ``None`` if nothing is left."""
         settled = self._settled()
-        identity = self.identity or _anonymous()
+        identity = self._identity or _anonymous()
         if settled is not None or identity is None:
             # Not `or`: a decision that denies is false.
             self._settle(checks, UNIDENTIFIED if settled is None else settled)
@@ -428,7 +429,7 @@ class Authorization:
         if isinstance(self.fault, KeySetUnavailableError):
             return UNAVAILABLE
         # A user who was deactivated in Django must not pass on a living token (rule B6).
-        if self.identity is not None and conf.user_mode == "model" and conf.require_active_user:
+        if self._identity is not None and conf.user_mode == "model" and conf.require_active_user:
             user = self.user
             if user is None or not user.is_active:
                 return INACTIVE
@@ -501,10 +502,17 @@ class Authorization:
     # Who and where
 
     @property
+    def identity(self) -> Identity | None:
+        """Who asks; ``None`` for nobody. A response that is made of it is personal (rule C5)."""
+        self.mark_read()
+        return self._identity
+
+    @property
     def user(self) -> Any:
         """The Django user of the identity, looked up once; ``None`` if nobody is identified or there is no user."""
+        self.mark_read()
         if self._user is _UNRESOLVED:
-            self._user = resolve_user(self.identity) if self.identity else None
+            self._user = resolve_user(self._identity) if self._identity else None
             if self._user is not None:
                 self._user.avp = self
         return self._user
@@ -549,16 +557,29 @@ class Authorization:
     def close(self) -> None:
         """Deny everything from now on: the user has signed in as somebody else, or out."""
         self._is_closed = True
-        self.identity = None
+        self._identity = None
         self._user = None
         self._decisions.clear()
 
     def mark_used(self) -> None:
         """Note that the response depends on who asks."""
         self.is_used = True
-        if self._request is not None:
+        for request in self._requests:
             # A page that depends on decisions is its reader's own: Django's cache must not keep it (rule C5).
-            self._request._cache_update_cache = False  # type: ignore[attr-defined]
+            request._cache_update_cache = False
+
+    def mark_read(self) -> None:
+        """Note that the response may tell who asks: it is somebody's own, or for everybody who is nobody."""
+        if self._identity is None:
+            self.is_user_read = True
+        else:
+            self.mark_used()
+
+    def serve(self, request: Any) -> None:
+        """Note a request that stands in the place of Django's: views of REST framework, and a cache around one of their
+        methods, know no other."""
+        if all(request is not known for known in self._requests):
+            self._requests.append(request)
 
     def _enforce(self, decision: Decision, action: Action, resource: Resource) -> Decision:
         if decision:

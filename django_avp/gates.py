@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -77,23 +78,29 @@ class Gate:
         """
         if self.resource is None:
             return None
-        if callable(self.resource):
-            return found_or_404(self.resource(request, **kwargs))
-        model, keyword = self.resource
+        with self.hiding():
+            return self._found(self.resource, request, kwargs)
+
+    def _found(self, resource: Any, request: HttpRequest, kwargs: dict[str, Any]) -> Resource:
+        if callable(resource):
+            return found_or_404(resource(request, **kwargs))
+        model, keyword = resource
         if keyword not in kwargs:
             raise ImproperlyConfigured(
                 f"action_required({self.action!r}): the URL has no {keyword!r}, only {sorted(kwargs)}. Name one of "
                 f"its keywords in resource=({model.__name__}, …)."
             )
         try:
-            return get_object_or_404(model, **{_field(model, keyword): kwargs[keyword]})
+            found: Resource = get_object_or_404(model, **{_field(model, keyword): kwargs[keyword]})
         except (ValueError, ValidationError) as error:
             raise Http404 from error
+        return found
 
     async def afind(self, request: HttpRequest, kwargs: dict[str, Any]) -> Resource:
         """The same as :meth:`find`, to be awaited; the callable may be a coroutine function."""
         if iscoroutinefunction(self.resource):
-            return found_or_404(await self.resource(request, **kwargs))
+            with self.hiding():
+                return found_or_404(await self.resource(request, **kwargs))
         return await sync_to_async(self.find)(request, kwargs)
 
     def require(self, authorization: Authorization, resource: Resource) -> None:
@@ -119,6 +126,16 @@ class Gate:
         except ActionDenied as error:
             raise self._refusal(authorization, error) from error
 
+    @contextmanager
+    def hiding(self) -> Iterator[None]:
+        """Where a gate hides what exists, have what is absent say no more: pages and APIs show the exception's text."""
+        try:
+            yield
+        except Http404 as error:
+            if not self.raise_404:
+                raise
+            raise Http404 from error
+
     def _collect(self, authorization: Authorization, resource: Resource) -> None:
         for item in self.also:
             if isinstance(item, str):
@@ -127,7 +144,7 @@ class Gate:
                 authorization.collect(*item)
 
     def _refusal(self, authorization: Authorization, error: ActionDenied) -> Exception:
-        is_hidden = self.raise_404 and authorization.identity is not None
+        is_hidden = self.raise_404 and authorization._identity is not None
         return Http404() if is_hidden else error
 
 
@@ -147,7 +164,7 @@ def is_identified(authorization: Authorization) -> bool:
     if isinstance(authorization.fault, KeySetUnavailableError):
         raise AuthorizationUnavailable("The keys that verify tokens cannot be fetched.")
     is_anonymous = conf.anonymous_principal is not None and authorization.fault is None
-    return authorization.identity is not None or is_anonymous
+    return authorization._identity is not None or is_anonymous
 
 
 def declare(view: Any, declaration: Declaration) -> None:
@@ -209,4 +226,5 @@ def authorization_of(request: HttpRequest) -> Authorization:
             "'django.contrib.auth.middleware.AuthenticationMiddleware'; for an API alone, CognitoAuthentication among "
             "the authentication classes of Django REST framework is enough."
         )
+    authorization.serve(request)
     return authorization

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.http import FileResponse
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from django_avp.conf import conf
@@ -19,11 +20,15 @@ __all__ = ["add_headers"]
 
 def add_headers(response: HttpResponseBase, authorization: Authorization) -> None:
     """Keep a response that depends on who asks out of shared caches (rule C5), and show its rounds if that is on."""
+    if response.streaming and not isinstance(response, FileResponse):
+        # What it asks while it is sent comes too late for its headers.
+        authorization.mark_read()
     if authorization.is_used:
         patch_cache_control(response, private=True)
     if authorization.is_used or authorization.is_user_read:
         patch_vary_headers(response, [header for source in runtime.token_sources for header in source.vary])
-    if authorization.rounds and conf.server_timing:
+    # Of two pages that are not found one may be there, and hidden by what was decided.
+    if authorization.rounds and conf.server_timing and response.status_code != 404:
         _add_server_timing(response, authorization)
 
 

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.utils.functional import SimpleLazyObject
+from django.utils.functional import SimpleLazyObject, empty
 
 from django_avp.authorization import Authorization
 from django_avp.conf import conf
@@ -18,13 +18,39 @@ from django_avp.runtime import runtime
 from django_avp.tokens.sources import TokenPair, TokenSource
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import HttpRequest
 
     from django_avp.tokens.verifier import VerifiedToken
 
-__all__ = ["aidentify", "identify", "is_left_to_others"]
+__all__ = ["Personal", "aidentify", "identify", "is_left_to_others"]
 
 logger = logging.getLogger("django_avp")
+
+
+class Personal(SimpleLazyObject):  # type: ignore[type-arg]
+    """A user or an identity that notes whenever a response is made of it, and not only when it is looked up.
+
+    Middlewares look a user up before the view runs, and ``cache_page`` begins anew inside of a gate (rule C5).
+
+    Args:
+        load: looks it up.
+        note: called at each use.
+    """
+
+    def __init__(self, load: Callable[[], Any], note: Callable[[], None]) -> None:
+        vars(self)["_note"] = note
+        super().__init__(load)
+
+    @property
+    def _wrapped(self) -> Any:
+        vars(self)["_note"]()
+        return vars(self)["_wrapped"]
+
+    def __repr__(self) -> str:
+        loaded = vars(self)["_wrapped"]
+        return super().__repr__() if loaded is empty else repr(loaded)
 
 
 def identify(request: HttpRequest) -> Authorization:
@@ -32,6 +58,7 @@ def identify(request: HttpRequest) -> Authorization:
 
     Nothing is refused: a token that does not hold is a fault that gates answer (rule C2).
     """
+    request.exception_reporter_filter = exception_reporter_filter()
     identity: Identity | None = None
     fault: TokenError | None = None
     for source in runtime.token_sources:
@@ -49,6 +76,7 @@ def identify(request: HttpRequest) -> Authorization:
 
 async def aidentify(request: HttpRequest) -> Authorization:
     """The same as :func:`identify`, to be awaited."""
+    request.exception_reporter_filter = exception_reporter_filter()
     identity: Identity | None = None
     fault: TokenError | None = None
     for source in runtime.token_sources:
@@ -110,7 +138,6 @@ def _attach(request: HttpRequest, identity: Identity | None, fault: TokenError |
         observing.observer.token_judged(fault.code if fault else "")
     authorization = Authorization(identity, request=request, fault=fault)
     request.avp = authorization  # type: ignore[attr-defined]
-    request.exception_reporter_filter = exception_reporter_filter()
     if identity is not None:
         _replace_user(request, authorization)
         # A page elsewhere cannot make a browser send this header (rule C1).
@@ -125,15 +152,14 @@ def _attach(request: HttpRequest, identity: Identity | None, fault: TokenError |
 
 def _replace_user(request: HttpRequest, authorization: Authorization) -> None:
     def load() -> Any:
-        # What shows a token's user is as personal as a decision.
-        authorization.mark_used()
         return _acting_user(authorization, authorization.user)
 
     async def aload() -> Any:
         authorization.mark_used()
         return _acting_user(authorization, await authorization.auser())
 
-    request.user = SimpleLazyObject(load)  # type: ignore[assignment]
+    # What shows a token's user is as personal as a decision.
+    request.user = Personal(load, authorization.mark_used)  # type: ignore[assignment]
     request.auser = aload
 
 

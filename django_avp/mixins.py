@@ -78,7 +78,8 @@ class ActionRequiredMixin(View):
         gate = self._gate()
         gate.admit(authorization)
         self._filter_rows(authorization)
-        resource = self.get_action_resource()
+        with gate.hiding():
+            resource = self.get_action_resource()
         self._collect(request)
         gate.require(authorization, resource)
         return super().dispatch(request, *args, **kwargs)
@@ -88,7 +89,8 @@ class ActionRequiredMixin(View):
         gate = self._gate()
         gate.admit(authorization)
         self._filter_rows(authorization)
-        resource = await sync_to_async(self.get_action_resource)()
+        with gate.hiding():
+            resource = await sync_to_async(self.get_action_resource)()
         await sync_to_async(self._collect)(request)
         await gate.arequire(authorization, resource)
         return await super().dispatch(request, *args, **kwargs)  # type: ignore[no-any-return,misc]

@@ -40,7 +40,7 @@ def exception_reporter_filter() -> SafeExceptionReporterFilter:
 
 @cache
 def _hiding(base: Any) -> Any:
-    return type("TokenHidingFilter", (TokenHiding, base), {})
+    return base if issubclass(base, TokenHiding) else type("TokenHidingFilter", (TokenHiding, base), {})
 
 
 def _sensitive_names() -> frozenset[str]:

@@ -91,12 +91,21 @@ def _keys(options: PolicyOptions, entry: LogEntry) -> list[Any]:
 
 
 def without_rows(message: str) -> str:
-    """A message of the log without the names of rows of inlines, whose keys it does not have, to decide about them."""
+    """A message of the log without the names of rows of inlines, whose keys it does not have, to decide about them.
+
+    Somebody may have written a list of another shape, which Django's page could not show; its words are unknown.
+    """
     try:
         parts = json.loads(message) if message.startswith("[") else []
     except ValueError:
-        parts = []
+        return message
+    except RecursionError:
+        return _NAMELESS
+    if not parts:
+        return message
+    if not all(isinstance(part, dict) and all(isinstance(said, dict) for said in part.values()) for part in parts):
+        return _NAMELESS
     for said in chain.from_iterable(part.values() for part in parts):
         if "object" in said:
             said["object"] = _NAMELESS
-    return json.dumps(parts) if parts else message
+    return json.dumps(parts)

@@ -83,7 +83,8 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _principal(authorization: Authorization) -> str:
-    principal = authorization.identity.principal if authorization.identity else conf.anonymous_principal
+    identity = authorization._identity
+    principal = identity.principal if identity else conf.anonymous_principal
     return str(principal) if principal else ""
 
 

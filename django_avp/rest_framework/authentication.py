@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
@@ -10,7 +10,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from django_avp.exceptions import AuthorizationUnavailable, KeySetUnavailableError
 from django_avp.gates import authorization_of, is_identified
 from django_avp.headers import add_headers
-from django_avp.identification import identify, is_left_to_others
+from django_avp.identification import Personal, identify, is_left_to_others
 from django_avp.responses import challenge
 from django_avp.rest_framework.exceptions import AuthorizationUnavailableError
 
@@ -43,6 +43,7 @@ class CognitoAuthentication(BaseAuthentication):
         """
         found: Authorization | None = getattr(request._request, "avp", None)
         authorization = found if found is not None else _identify(request)
+        authorization.serve(request)
         if isinstance(authorization.fault, KeySetUnavailableError):
             raise AuthorizationUnavailableError
         if authorization.identity is None:
@@ -52,7 +53,11 @@ class CognitoAuthentication(BaseAuthentication):
         user = request._request.user
         if not user.is_authenticated:
             raise PermissionDenied({"detail": "The user is deactivated.", "code": "inactive"}, "inactive")
-        return user, authorization.identity
+        # The framework keeps it for the view, whose methods may be behind a cache.
+        identity = Personal(lambda: authorization.identity, authorization.mark_used)
+        # A `repr` looks nothing up, and shows what was.
+        identity._setup()
+        return user, cast("Identity", identity)
 
     def authenticate_header(self, request: Request) -> str:
         """The value of ``WWW-Authenticate``."""
@@ -86,7 +91,8 @@ def _identify(request: Request) -> Authorization:
             return response
 
         view.finalize_response = finalize_response
-    if authorization.identity is not None and authorization.identity.is_ambient:
+    identity = authorization.identity
+    if identity is not None and identity.is_ambient:
         try:
             SessionAuthentication().enforce_csrf(request)
         except PermissionDenied:

@@ -63,13 +63,18 @@ def take_attempt(session: SessionBase, state: str) -> tuple[Attempt, str] | None
 
 
 @sensitive_variables()
-def sign_in(session: SessionBase, tokens: Tokens) -> None:
+def sign_in(session: SessionBase, tokens: Tokens) -> Tokens | None:
     """Begin the session of a user, under a new key: one that was known before does not lead to it.
 
     What an unknown visitor had in the session stays; what another user had does not.
+
+    Returns:
+        the tokens of the sign-in that ends with it, if there was one: nobody has them any more.
     """
     before = held_in(session)
+    ended = None
     if before is not None:
+        ended = records.load(before.record)
         records.delete(before.record)
     if any(name in session for name in (SESSION_KEY, _HELD, *_TOKENS)):
         session.flush()
@@ -77,6 +82,7 @@ def sign_in(session: SessionBase, tokens: Tokens) -> None:
         session.cycle_key()
     session.pop(_ATTEMPTS, None)
     keep(session, tokens, records.create(tokens) if tokens.refresh_token else "")
+    return ended
 
 
 @sensitive_variables()

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.middleware.csrf import rotate_token
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
@@ -26,6 +26,8 @@ from django_avp.signin.tokens import SignInError
 from django_avp.users import resolve_user
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.http import HttpRequest
 
     from django_avp.identity import Identity
@@ -57,7 +59,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @sensitive_variables()
 def callback(request: HttpRequest) -> HttpResponse:
     """Finish a sign-in that began in this browser: its code becomes tokens, and the tokens a new session."""
-    begun = sessions.take_attempt(request.session, request.GET.get("state", ""))
+    query = _taken_query(request)
+    begun = sessions.take_attempt(request.session, query.get("state", ""))
     if begun is None:
         # Somebody came back to it: the page is in the history of the browser.
         if authorization_of(request).identity is not None:
@@ -65,13 +68,15 @@ def callback(request: HttpRequest) -> HttpResponse:
         return _failed(request, SignInError("state"))
     attempt, goal = begun
     try:
-        if "code" not in request.GET:
+        if "code" not in query:
             raise SignInError("refused")
-        identity, tokens = Provider.configured().finish(attempt, request.GET["code"])
+        identity, tokens = Provider.configured().finish(attempt, query["code"])
     except SignInError as error:
         return _failed(request, error)
-    sessions.sign_in(request.session, tokens)
+    ended = sessions.sign_in(request.session, tokens)
     _announce(request, identity)
+    if ended is not None:
+        Provider.configured().revoke(ended.refresh_token)
     return HttpResponseRedirect(goal or resolve_url(settings.LOGIN_REDIRECT_URL))
 
 
@@ -87,6 +92,14 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     except SignInError as error:
         logger.warning("avp.sign_out_failed", extra={"code": error.code})
         return HttpResponseRedirect(goal)
+
+
+@sensitive_variables()
+def _taken_query(request: HttpRequest) -> Mapping[str, str]:
+    """What the browser has brought, which is a credential: an error report shows the address of a request."""
+    query = request.GET
+    request.GET, request.META["QUERY_STRING"] = QueryDict(), ""
+    return query
 
 
 def _announce(request: HttpRequest, identity: Identity) -> None:

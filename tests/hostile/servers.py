@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import Message
 
 import uvicorn
 from django.core.handlers.asgi import ASGIHandler
@@ -63,6 +64,8 @@ class Answer:
     challenge: str | None
     text: str
     """All of it, headers too."""
+    headers: Message
+    body: str
 
 
 class Site:
@@ -77,17 +80,25 @@ class Site:
 
     def get(self, path: str, *headers: tuple[str, str | bytes]) -> Answer:
         """Send exactly these headers; one may be sent several times."""
+        return self.send("GET", path, *headers)
+
+    def send(self, method: str, path: str, *headers: tuple[str, str | bytes], body: bytes = b"") -> Answer:
+        """The same by any method; with a length where there is a body, and with another host where a header has it."""
         connection = self._connection
-        connection.putrequest("GET", path, skip_accept_encoding=True)
+        names = {name.lower() for name, _ in headers}
+        connection.putrequest(method, path, skip_host="host" in names, skip_accept_encoding=True)
+        if body or method not in ("GET", "HEAD", "OPTIONS", "TRACE"):
+            headers = (*headers, ("Content-Length", str(len(body))))
         for name, value in headers:
             connection.putheader(name, value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass"))
-        connection.endheaders()
+        connection.endheaders(body or None)
         with connection.getresponse() as response:
             body = response.read().decode("utf-8", "replace")
             if response.will_close:
                 connection.close()
             shown = "\n".join(f"{name}: {value}" for name, value in response.getheaders())
-            return Answer(response.status, response.headers["WWW-Authenticate"], f"{shown}\n\n{body}")
+            challenge = response.headers["WWW-Authenticate"]
+            return Answer(response.status, challenge, f"{shown}\n\n{body}", response.headers, body)
 
     def close(self) -> None:
         self._connection.close()
