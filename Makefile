@@ -19,7 +19,7 @@ FUZZ_SEED ?= 1
 ANSWERS = TEST_DATABASE=$* DJANGO_SETTINGS_MODULE=tests.settings $(DEV)/bin/python -c 'import django; django.setup(); \
 	from django.db import connection as c; c.vendor == "sqlite" or c._nodb_cursor().__enter__()' >/dev/null 2>&1
 # The tests that have a long form (tests/soak.py).
-SOAKED := tests/hostile tests/faults
+SOAKED := tests/hostile tests/faults tests/web
 # The browser of make browser.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 # A directory in which every test run leaves a JUnit report.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 from functools import cache
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["TokenHiding", "exception_reporter_filter"]
 
+_PACKAGE = __name__.partition(".")[0]
+_HOLDERS = (f"{_PACKAGE}.", "django.contrib.sessions.")
+_MIDDLEWARE = f"{_PACKAGE}.middleware."
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
 
 class TokenHiding(SafeExceptionReporterFilter):
     """Hides what token sources read, and the variables of this package, with ``DEBUG`` on as well."""
@@ -25,8 +31,9 @@ class TokenHiding(SafeExceptionReporterFilter):
         return self.cleansed_substitute if key in _sensitive_names() else super().cleanse_setting(key, value)
 
     def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> Any:
-        """Replace the variables of this package's own functions, which may be tokens and claims, by stars."""
-        if str(tb_frame.f_globals.get("__name__", "")).partition(".")[0] == __name__.partition(".")[0]:
+        """Replace variables that may be tokens and claims by stars: those of this package's own functions, of
+        sessions, and of the libraries that these have called."""
+        if _is_handed_secrets(tb_frame):
             return [(name, self.cleansed_substitute) for name in tb_frame.f_locals]
         return super().get_traceback_frame_variables(request, tb_frame)
 
@@ -41,6 +48,21 @@ def exception_reporter_filter() -> SafeExceptionReporterFilter:
 @cache
 def _hiding(base: Any) -> Any:
     return base if issubclass(base, TokenHiding) else type("TokenHidingFilter", (TokenHiding, base), {})
+
+
+def _is_handed_secrets(frame: FrameType) -> bool:
+    """Whether a function is of a holder of tokens, or of a library that one has called, with no code of the site
+    between them."""
+    caller: FrameType | None = frame
+    while caller is not None:
+        module = f"{caller.f_globals.get('__name__', '')}."
+        if module.startswith(_HOLDERS):
+            # All of Django is called by the middleware.
+            return caller is frame or not module.startswith(_MIDDLEWARE)
+        if not caller.f_code.co_filename.startswith(_LIBRARIES):
+            return False
+        caller = caller.f_back
+    return False
 
 
 def _sensitive_names() -> frozenset[str]:

@@ -1003,6 +1003,18 @@ def test_a_history_names_no_row_of_an_inline(ann, user, make_album, make_photo, 
     assert "in words" in page
 
 
+@pytest.mark.parametrize(
+    "words", ["[1, 2]", '["a hidden place"]', '[{"added": "object: a hidden place"}]', '[{"added": 5}]', "[" * 100_000]
+)
+def test_a_history_with_a_list_of_another_shape_is_shown(ann, user, make_album, words):
+    """Whoever wrote it by hand: the page is no error, and what it cannot read it does not tell."""
+    log(user("bob"), make_album("trip", "bob", is_public=True), CHANGE, words)
+    response = ann.get(f"{ALBUMS}{Album.objects.get().pk}/history/")
+
+    assert response.status_code == 200
+    assert "a hidden place" not in response.content.decode()
+
+
 def test_the_way_to_an_object_s_own_page_is_closed_by_any_name_of_its_table(ann, make_photo, monkeypatch):
     """A proxy is the same row."""
 

@@ -23,6 +23,14 @@ from django_avp.tokens.rules import RuleReader, TokenRules
 __all__ = ["TokenVerifier", "VerifiedToken"]
 
 
+class Claims(dict[str, Any]):
+    """What a callable of the site is asked about: an error in it shows its variables, and these have no claim."""
+
+    def __repr__(self) -> str:
+        return "<Claims>"
+
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class VerifiedToken:
     """A token whose signature, issuer, expiry, kind and client hold.
@@ -117,7 +125,7 @@ class TokenVerifier:
         own = facts.claims()
         is_revoked = conf.token_revoked if rules.is_revocable else None
         # An error of the callable rises: what could not be asked is never accepted.
-        if is_revoked is not None and is_revoked(own):
+        if is_revoked is not None and is_revoked(Claims(own)):
             raise invalid("revoked")
         if facts is not known:
             memory.add(token, digest, facts)
@@ -145,7 +153,7 @@ class TokenVerifier:
                 facts = verify(token, named, await named.key_set.aget(named.key_id), kind, rules)
         own = facts.claims()
         is_revoked = conf.token_revoked if rules.is_revocable else None
-        if is_revoked is not None and await sync_to_async(is_revoked)(own):
+        if is_revoked is not None and await sync_to_async(is_revoked)(Claims(own)):
             raise invalid("revoked")
         if facts is not known:
             memory.add(token, digest, facts)

@@ -127,6 +127,26 @@ def test_the_session_of_another_user_does_not_survive(browser, user, others, poo
     assert browser.me()["principal"] is None
 
 
+def test_the_sign_in_that_another_one_ends_is_revoked(browser, pool):
+    """Nobody has its refresh token any more: the user pool forgets it, too, as at signing out."""
+    browser.sign_in("bob")
+    (before,) = pool.refresh_tokens
+    browser.sign_in("ann")
+
+    assert [sent["token"] for sent in pool.sent_to("/revoke")] == [before]
+    assert list(pool.refresh_tokens.values()) == ["ann"]
+
+
+def test_a_revocation_that_fails_keeps_nobody_from_signing_in(browser, pool, caplog):
+    """It is logged, and the new sign-in stands."""
+    browser.sign_in("bob")
+    pool.replies["/revoke"] = (500, b"")
+
+    assert browser.sign_in("ann").status_code == 302
+    assert browser.me().items() >= ANN.items()
+    assert "avp.revocation_failed" in [record.message for record in caplog.records]
+
+
 @pytest.mark.parametrize(
     "address",
     [

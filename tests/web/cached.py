@@ -23,7 +23,6 @@ from django_avp.decorators import action_required
 from django_avp.mixins import ActionRequiredMixin
 from django_avp.ninja import CognitoAuth
 from django_avp.rest_framework.authentication import CognitoAuthentication
-from tests.testapp.models import Photo
 
 _numbers = count()
 for_a_minute = cache_page(60)
@@ -64,10 +63,6 @@ def of_a_permission(request):
     return HttpResponse(f"may: {request.user.has_perm('photos.publish_photo')}")
 
 
-def of_a_list(request):
-    return HttpResponse(f"{request.avp.permitted('ViewPhoto', Photo.objects.all()).count()}")
-
-
 def of_a_template(request):
     text = "{% load avp %}{{ user.username }}. may: {% can 'Moderate' %}True{% endcan %}"
     return HttpResponse(engines["django"].from_string(text).render({}, request))
@@ -92,7 +87,6 @@ VIEWS = (
     of_the_authorizations_user,
     of_a_decision,
     of_a_permission,
-    of_a_list,
     of_a_template,
     of_a_template_response,
     of_a_stream,

@@ -48,8 +48,8 @@ http {{
 """
 # Pages that say nothing of any user: a cache may have them.
 FOR_ALL = ("for-nobody",)
-# The threads of the server have no database, which a permission and a list ask.
-PERSONAL = [name for name in cached.PAGES if not name.endswith(("permission", "list"))]
+# The threads of the server have no database, which a permission asks.
+PERSONAL = [name for name in cached.PAGES if not name.endswith("permission")]
 
 
 @pytest.fixture(scope="module", params=[HEADER, COOKIE], ids=["header", "cookie"])
