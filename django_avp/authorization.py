@@ -610,7 +610,7 @@ def _sound(checks: Iterable[Check], worlds: Mapping[Check, World], identity: Ide
         found = fault or ("" if check.action in valid and check.resource in valid else "invalid_id")
         found = found or worlds[check].fault
         if found:
-            extra = {"fault": found, "action": check.action.id, "resource_type": check.resource.type}
+            extra = {"fault": found, "action": check.action.printable, "resource_type": check.resource.type}
             logger.error("avp.check_refused", extra=extra)
         else:
             sound.append(check)

@@ -63,6 +63,11 @@ class EntityUid:
         """Cedar's text form, quoted, with everything escaped that does not print."""
         return f"{self.type}::{quote(self.id)}"
 
+    @property
+    def printable(self) -> str:
+        """The id alone, for messages and logs: a line break that a client has put into it makes no line."""
+        return quote(self.id)[1:-1]
+
     def in_namespace(self, namespace: str) -> EntityUid:
         """Return this id with its type put into ``namespace`` unless it names one already.
 

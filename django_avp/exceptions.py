@@ -54,7 +54,7 @@ class ActionDenied(AvpError, PermissionDenied):
     """Raised when a required check is not permitted; carries the ``check`` and its ``decision`` for error pages."""
 
     def __init__(self, check: Check, decision: Decision) -> None:
-        super().__init__(f"{check.action.id} is {decision.verdict.value.replace('_', ' ')}.")
+        super().__init__(f"{check.action.printable} is {decision.verdict.value.replace('_', ' ')}.")
         self.check = check
         self.decision = decision
 

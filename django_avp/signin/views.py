@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import logout
@@ -119,7 +120,8 @@ def _goal(request: HttpRequest) -> str:
     is_ours = url_has_allowed_host_and_scheme(
         address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return address if is_ours else ""
+    # Django takes `//` for an address of this site, and browsers for one without a host.
+    return address if is_ours and (urlsplit(address).netloc or not address.startswith("//")) else ""
 
 
 def _failed(request: HttpRequest, error: SignInError) -> HttpResponse:

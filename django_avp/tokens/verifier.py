@@ -30,7 +30,6 @@ class Claims(dict[str, Any]):
         return "<Claims>"
 
 
-
 @dataclass(frozen=True, slots=True, repr=False)
 class VerifiedToken:
     """A token whose signature, issuer, expiry, kind and client hold.

@@ -190,9 +190,15 @@ def test_c5_async_pages_are_nobody_elses(site, mint):
     ("text", "is_shared"),
     [
         ("{% cache 60 box %}{% can 'Moderate' %}yes{% else %}no{% endcan %}{% endcache %}", True),
-        ("{% cache 60 box request.user.username %}{% can 'Moderate' %}yes{% else %}no{% endcan %}{% endcache %}", False),
-        ("{% cache 60 box request.avp.identity.principal.id %}{% can 'Moderate' %}yes{% else %}no{% endcan %}"
-         "{% endcache %}", False),
+        (
+            "{% cache 60 box request.user.username %}{% can 'Moderate' %}yes{% else %}no{% endcan %}{% endcache %}",
+            False,
+        ),
+        (
+            "{% cache 60 box request.avp.identity.principal.id %}{% can 'Moderate' %}yes{% else %}no{% endcan %}"
+            "{% endcache %}",
+            False,
+        ),
         ("{% can 'Moderate' %}{% cache 60 box %}yes{% endcache %}{% else %}no{% endcan %}", False),
     ],
 )
@@ -211,7 +217,9 @@ def test_c5_a_fragment_is_shared_as_far_as_its_keys_say(browsers, rf, text, is_s
 
 def test_c5_the_check_warns_of_a_shared_fragment(site, tmp_path):
     """It is said before anybody has seen it."""
-    (tmp_path / "shared.html").write_text("{% load avp cache %}{% cache 60 x %}{% can 'Moderate' %}{% endcan %}{% endcache %}")
+    (tmp_path / "shared.html").write_text(
+        "{% load avp cache %}{% cache 60 x %}{% can 'Moderate' %}{% endcan %}{% endcache %}"
+    )
     site.TEMPLATES = [{**site.TEMPLATES[0], "DIRS": [tmp_path]}]
 
     assert "django_avp.W026" in {message.id for message in run_checks()}

@@ -219,7 +219,9 @@ def test_c1_a_method_that_is_only_said_is_no_method(served, carried, carrier):
         for header in OVERRIDES:
             status, seen = ask(served, "GET", f"{view}?_method=DELETE", carried[carrier], "nothing", "http", header)
             assert (status, seen) == (200, ["GET"])
-            _, seen = ask(served, "POST", f"{view}?_method=GET", carried[carrier], "nothing", "http", (header[0], "GET"))
+            _, seen = ask(
+                served, "POST", f"{view}?_method=GET", carried[carrier], "nothing", "http", (header[0], "GET")
+            )
             assert seen == []
 
 

@@ -126,7 +126,12 @@ def test_c5_a_cache_in_front_has_nobodys_page_for_another(proxies, ask):
                 others += ["a moderator"] if "may: True" in answer.body and sub != "ann" else []
                 if others or (sub and answer.headers["X-Cache"] == "HIT"):
                     wrong.append(f"{name}: {sub or 'nobody'} got {answer.status} {answer.headers['X-Cache']}: {others}")
-        for status, sub, page in ((200, "ann", "gated"), (403, "bob", "gated"), (404, "bob", "hidden"), (401, None, "gated")):
+        for status, sub, page in (
+            (200, "ann", "gated"),
+            (403, "bob", "gated"),
+            (404, "bob", "hidden"),
+            (401, None, "gated"),
+        ):
             assert [ask(site, sub, f"/{page}/").status for _ in range(2)] == [status] * 2
         assert ask(site, None, "/gated/", ("Accept", "text/html")).status == 302
         assert ask(site, None, "/gated/").status == 401

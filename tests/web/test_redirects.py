@@ -1,4 +1,4 @@
-"""Where the site sends browsers: on itself, whatever an address, a path or a host header says; and no header is split."""
+"""Where the site sends browsers: on itself, whatever an address, a path or a host says; and no header is split."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django_avp.cedar import EntityUid
 from django_avp.decorators import action_required
 from tests.hostile.servers import Records, Site, wsgi
 from tests.signin.conftest import Browser, pool  # noqa: F401 - a fixture
+from tests.soak import runs
 from tests.web.conftest import WITHOUT_ROWS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
@@ -23,7 +24,10 @@ CONTROLS = [*map(chr, range(0x21)), "\x7f", "\x85", "\xa0", "\xad", "\u2028", "\
 SLASHES = ["\\", "\u2044", "\u2215", "\uff0f", "\uff3c", "\u29f8", "%2f", "%5c", "%252f", "%255c"]
 ADDRESSES = [
     *(f"{scheme}{EVIL}/" for scheme in ("https://", "http://", "HTTPS://", "hTtP://", "ftp://", "//", "///", "////")),
-    *(f"{scheme}{EVIL}/" for scheme in ("http:", "https:", "http:/", "https:/", "http:///", "https:////", "https:\\\\")),
+    *(
+        f"{scheme}{EVIL}/"
+        for scheme in ("http:", "https:", "http:/", "https:/", "http:///", "https:////", "https:\\\\")
+    ),
     *(f"{scheme}:alert(1)//" for scheme in ("javascript", "JaVaScRiPt", "data", "vbscript", "blob", "view-source")),
     *(f"java{control}script:alert(1)" for control in "\t\n\r"),
     *(f"{control}//{EVIL}/" for control in CONTROLS),
@@ -34,7 +38,10 @@ ADDRESSES = [
     *(f"//{user}@{EVIL}/" for user in (OURS, f"{OURS}:80", f"{OURS}%00", f"{OURS}\\", "a:b", f"{OURS}#", f"{OURS}?")),
     *(f"https://{OURS}{end}{EVIL}/" for end in ("@", ".", "%2e", "\\@", ":@", "%40", "\t@", "..", "-", "#@", "?@")),
     *(f"//{EVIL}{end}" for end in ("", ":80", "#", "?", f"#{OURS}", f"?{OURS}", f"/{OURS}", "%00", f"\\{OURS}")),
-    *(f"//{host}/" for host in ("\uff45vil.example", "evil\u3002example", "evil%E3%80%82example", "xn--vil-8cd.example")),
+    *(
+        f"//{host}/"
+        for host in ("\uff45vil.example", "evil\u3002example", "evil%E3%80%82example", "xn--vil-8cd.example")
+    ),
     *(f"//{host}/" for host in ("[::1]", "[::ffff:7f00:1]", "2130706433", "0x7f000001", "127.1", "[", "[evil", "]")),
     *(f"{start}//{EVIL}/" for start in (".", "..", "./", "a:", "?", "#", ":", "/a/..", "/.", "/..")),
     "https:evil.example",
@@ -70,7 +77,19 @@ HOSTS = [
     (("X-Forwarded-Proto", "javascript"),),
     (("X-Forwarded-Port", f"80@{EVIL}"),),
 ]
-NASTY = ["\r\nSet-Cookie: a=b", "\nX-Evil: 1", "\r", "\0", "\x0b", "\x1b[31m", "\x85", "\u2028", '"', "\u560a", "%0d%0a"]
+NASTY = [
+    "\r\nSet-Cookie: a=b",
+    "\nX-Evil: 1",
+    "\r",
+    "\0",
+    "\x0b",
+    "\x1b[31m",
+    "\x85",
+    "\u2028",
+    '"',
+    "\u560a",
+    "%0d%0a",
+]
 
 
 @action_required("ListPhotos")
@@ -89,7 +108,7 @@ def asks(request):
 urlpatterns = [
     path("asks/", asks),
     path("", include("tests.signin.urls")),
-    re_path(r"(?s)^(?P<rest>.*)$", gated),
+    re_path(r"^(?P<rest>[\s\S]*)$", gated),
 ]
 
 
@@ -126,7 +145,7 @@ def test_a_sign_in_never_leads_elsewhere(pool, db):  # noqa: F811
     """Of all ways to write another site's address none comes out of a sign-in, raw or written in percents."""
     assert len(set(ADDRESSES)) >= 250
     elsewhere = []
-    for address in ADDRESSES:
+    for address in {*ADDRESSES[:: runs(6, 1)], "//", "//?next"}:
         browser = Browser(pool)
         location = browser.sign_in(next=address)["Location"]
         if host_of(location) is not None or re.search(r"[\r\n\0]", location):
@@ -142,17 +161,17 @@ def test_a_sign_in_leads_to_every_page_of_the_site(pool, db):  # noqa: F811
         assert quote(address, safe="/?&=:%") in Browser(pool).sign_in(next=address)["Location"]
 
 
-def test_a_gate_leads_to_the_sign_in_whatever_the_path(pool, db):  # noqa: F811
+def test_a_gate_leads_to_the_sign_in_whatever_the_path(pool, db, settings):  # noqa: F811
     """The path of a request comes back as ``next``, and there it names a page of this site or none."""
-    for address in ADDRESSES:
+    settings.ROOT_URLCONF = __name__
+    for address in ADDRESSES[:: runs(7, 1)]:
         sent = "/" + quote(address, safe="/\\?#%@:;=[]")
         response = Browser(pool).get(sent)
-        if response.status_code == 302:
-            location = response["Location"]
-            assert host_of(location) is None, address
-            assert location.startswith("/sign-in/?next="), location
-            back = Browser(pool).sign_in(next=parse_qs(urlsplit(location).query)["next"][0])["Location"]
-            assert host_of(back) is None, (address, back)
+        location = response["Location"]
+        assert host_of(location) is None, address
+        assert location.startswith("/sign-in/?next="), location
+        back = Browser(pool).sign_in(next=parse_qs(urlsplit(location).query)["next"][0])["Location"]
+        assert host_of(back) is None, (address, back)
 
 
 def test_signing_out_leads_to_where_the_settings_say(pool, db):  # noqa: F811

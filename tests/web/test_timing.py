@@ -1,7 +1,6 @@
-"""Where 404 is asked for, a hidden object and an absent one look the same (rule D2), but for the work that has to differ."""
+"""Where 404 is asked for, a hidden object and an absent one look the same (rule D2), but for work that differs."""
 
 from __future__ import annotations
-
 
 import pytest
 from django.db import connection
@@ -45,6 +44,7 @@ async def aview(request, pk):
 
 class Hidden(ActionRequiredMixin, DetailView):
     action_required, raise_404, model = "EditPhoto", True, Photo
+    template_name = "photo.html"
 
 
 class AsyncHidden(Hidden):
@@ -107,7 +107,7 @@ def test_d2_hidden_and_absent_look_the_same(make_client, hidden, settings, name,
     assert (there.status_code, absent.status_code) == (404, 404)
     assert there.headers == absent.headers
     assert there.content == absent.content
-    assert make_client("ann").get(f"/{name}/{hidden[0]}/").status_code == 200 or name == "class"
+    assert make_client("ann").get(f"/{name}/{hidden[0]}/").status_code == 200
 
 
 @pytest.mark.parametrize("name", NAMES)
