@@ -107,7 +107,7 @@ class CachingEngine:
         except Unholdable:
             # The engine has its own way with claims that have no form in Cedar.
             return {}, {}
-        found = self._cache.get_many(set(keys.values()))
+        found = self._cache.get_many(set(keys.values()), max(conf.cache_ttl, conf.cache_denied_ttl))
         known = {check: _decision(found[key]) for check, key in keys.items() if key in found}
         observing.observer.looked_up(hits=len(known), misses=len(keys) - len(known))
         return keys, known

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-import weakref
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
-from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any, TypeVar
 
 from django.core.cache import caches
@@ -20,6 +17,7 @@ from django.core.signing import BadSignature
 
 from django_avp.engines.breaker import Breaker
 from django_avp.engines.sealing import Seal
+from django_avp.engines.workers import Workers
 
 __all__ = ["SharedCache"]
 
@@ -30,6 +28,10 @@ Result = TypeVar("Result")
 _FORM = "2"
 # Seconds that an operation may take.
 _PATIENCE = 0.5
+# Seconds by which the clocks of a site's machines may differ.
+_SKEW = 1.0
+# Threads that ask the cache, each over a connection of its own, which lives as long as it does.
+_THREADS = 4
 
 
 class SharedCache:
@@ -44,16 +46,22 @@ class SharedCache:
         self._seal = Seal("django_avp.shared_cache")
         self._lock = Lock()
         # Made on first use, so after a fork.
-        self._workers: _Workers | None = None
+        self._workers: Workers | None = None
         self._breaker = Breaker(failures=2)
 
-    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """The values that are there, hold and were signed by this site."""
+    def get_many(self, keys: Iterable[str], longest: float) -> dict[str, Any]:
+        """The values that are there, hold and were signed by this site.
+
+        Args:
+            keys: what they are kept under.
+            longest: seconds that any of them is kept. One that holds for longer was kept by a clock that was ahead of
+                this one, so nobody knows how old it is.
+        """
         names = {_name(key): key for key in keys}
         found: dict[str, object] = self._within(lambda: caches[self.alias].get_many(list(names)), {})
         values: dict[str, Any] = {}
         for name, sealed in found.items():
-            opened = self._opened(names[name], sealed)
+            opened = self._opened(names[name], sealed, longest)
             if opened is not None:
                 values[names[name]] = opened
         return values
@@ -76,27 +84,28 @@ class SharedCache:
     def _within(self, operation: Callable[[], Result], otherwise: Result) -> Result:
         if not self._breaker.admits():
             return otherwise
-        job = self._threads().submit(operation)
+        threads = self._threads()
+        job = threads.submit(lambda job: operation())
         try:
-            result = job.result(_PATIENCE)
+            result = job.at_once(_PATIENCE)
         except Exception as error:
             # Whatever a cache's client raises; and its text may quote values.
-            job.cancel()
+            threads.give_up(job)
             logger.warning("avp.cache_failed", extra={"cache": self.alias, "error": type(error).__name__})
             self._breaker.record(is_failure=True)
             return otherwise
         self._breaker.record(is_failure=False)
         return result
 
-    def _threads(self) -> _Workers:
+    def _threads(self) -> Workers:
         with self._lock:
-            self._workers = self._workers or _Workers()
+            self._workers = self._workers or Workers("django-avp-cache", _THREADS)
             return self._workers
 
     def _sealed(self, key: str, value: Any, until: float) -> str:
         return self._seal.sealed([key, until, value])
 
-    def _opened(self, key: str, sealed: object) -> Any:
+    def _opened(self, key: str, sealed: object, longest: float) -> Any:
         try:
             own_key, until, value = self._seal.opened(sealed if isinstance(sealed, str) else "")
         except (BadSignature, ValueError):
@@ -104,53 +113,7 @@ class SharedCache:
         if own_key != key:
             logger.error("avp.cache_forged", extra={"cache": self.alias})
             return None
-        return value if until > time.time() else None
-
-
-class _Workers:
-    """Threads that run what may never come back: Django's caches know no time limit of their own.
-
-    They are daemons, which those of an executor are not, so that one that hangs does not keep a process from its end.
-    Each has its own connection to the cache, which lives as long as it does.
-    """
-
-    def __init__(self, number: int = 4) -> None:
-        self._queue: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = SimpleQueue()
-        for _ in range(number):
-            Thread(target=_work, args=(self._queue,), name="django-avp-cache", daemon=True).start()
-        weakref.finalize(self, _dismiss, self._queue, number)
-
-    def submit(self, operation: Callable[[], Result]) -> Future[Result]:
-        """Run an operation as soon as a thread is free."""
-        future: Future[Result] = Future()
-        self._queue.put((operation, future))
-        return future
-
-
-def _work(queue: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None]) -> None:
-    while _run(queue.get()):
-        # Nothing of a job outlives it here: it has the cache, which ends this thread when nobody has it any more.
-        pass
-
-
-def _run(job: tuple[Callable[[], Any], Future[Any]] | None) -> bool:
-    """Run a job; false for the one that says to stop."""
-    if job is None:
-        return False
-    operation, future = job
-    if not future.set_running_or_notify_cancel():
-        # Nobody waits for it any more.
-        return True
-    try:
-        future.set_result(operation())
-    except Exception as error:
-        future.set_exception(error)
-    return True
-
-
-def _dismiss(queue: SimpleQueue[Any], number: int) -> None:
-    for _ in range(number):
-        queue.put(None)
+        return value if 0 < until - time.time() <= longest + _SKEW else None
 
 
 def _name(key: str) -> str:

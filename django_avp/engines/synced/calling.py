@@ -10,12 +10,14 @@ from typing import Any
 
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
-__all__ = ["Caller"]
+__all__ = ["LONGEST_PAUSE", "Caller"]
 
 # Calls a second of one operation: the default quota is ten, and others need some of them.
 _RATE = 8
 # Seconds to wait after each time that a call is throttled.
 _PAUSES = (1.0, 2.0, 4.0, 8.0)
+LONGEST_PAUSE = max(_PAUSES)
+"""Seconds between two attempts of a call at most."""
 
 
 class Caller:
@@ -24,15 +26,22 @@ class Caller:
     Args:
         client: boto3's client.
         pause: waits for some seconds; raises to give up.
+        begin: called before each attempt; raises to give up.
         repeats_lost: whether a call is made again whose answer was lost, or that the service failed in. What is
             called then must not matter twice: a client token sees to that where something is created.
     """
 
     def __init__(
-        self, client: Any, pause: Callable[[float], object] = time.sleep, *, repeats_lost: bool = False
+        self,
+        client: Any,
+        pause: Callable[[float], object] = time.sleep,
+        begin: Callable[[], object] = lambda: None,
+        *,
+        repeats_lost: bool = False,
     ) -> None:
         self.client = client
         self.pause = pause
+        self._begin = begin
         self._called: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_RATE))
         lost = (client.exceptions.InternalServerException, ReadTimeoutError, ConnectionClosedError)
         self._passing = (client.exceptions.ThrottlingException, *(lost if repeats_lost else ()))
@@ -48,13 +57,16 @@ class Caller:
             ClientError, BotoCoreError: the service cannot be asked.
         """
         for pause in _PAUSES:
-            self._wait_for_slot(operation)
             try:
-                return getattr(self.client, operation)(**parameters)
+                return self._attempt(operation, parameters)
             except self._passing:
                 # Not all workers of all sites at the same moment again.
                 self.pause(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
+        return self._attempt(operation, parameters)
+
+    def _attempt(self, operation: str, parameters: dict[str, Any]) -> Any:
         self._wait_for_slot(operation)
+        self._begin()
         return getattr(self.client, operation)(**parameters)
 
     def _wait_for_slot(self, operation: str) -> None:

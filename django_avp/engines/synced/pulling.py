@@ -32,12 +32,19 @@ class Puller:
         client: boto3's client.
         store: the policy store's id or alias.
         pause: waits for some seconds; raises to give up.
+        begin: called before each attempt of a call; raises to give up.
     """
 
-    def __init__(self, client: Any, store: str, pause: Callable[[float], object] = time.sleep) -> None:
+    def __init__(
+        self,
+        client: Any,
+        store: str,
+        pause: Callable[[float], object] = time.sleep,
+        begin: Callable[[], object] = lambda: None,
+    ) -> None:
         self._client = client
         self._store = store
-        self._call = Caller(client, pause).call
+        self._call = Caller(client, pause, begin).call
 
     def pull(self, known: Content | None = None, known_at: float = 0.0) -> Content:
         """Read what the store has now.

@@ -45,13 +45,13 @@ class Shared:
 
     def head(self) -> Head | None:
         """What is known of the last reading."""
-        document = self._cache.get_many([self._key]).get(self._key)
+        document = self._cache.get_many([self._key], conf.sync_max_age).get(self._key)
         return Head(**document) if document else None
 
     def content(self, head: Head) -> Content | None:
         """What the last reading found."""
         key = f"{self._key}:{head.digest}"
-        document = self._cache.get_many([key]).get(key)
+        document = self._cache.get_many([key], conf.sync_max_age).get(key)
         return Content.from_json(document) if document else None
 
     def publish(self, content: Content, head: Head) -> None:

@@ -10,11 +10,14 @@ from threading import Event, Lock, Thread
 
 from django_avp.conf import conf
 from django_avp.engines.shared_cache import SharedCache
+from django_avp.engines.synced.calling import LONGEST_PAUSE
+from django_avp.engines.synced.content import Content
 from django_avp.engines.synced.pulling import Puller
 from django_avp.engines.synced.sharing import Head, Shared
 from django_avp.engines.synced.snapshot import Snapshot
 from django_avp.engines.verified_permissions.client import Connection
 from django_avp.engines.verified_permissions.faults import code_of, cure_of
+from django_avp.engines.workers import Job, Workers
 from django_avp.exceptions import AuthorizationUnavailable, AvpError
 from django_avp.observing import observing
 
@@ -104,12 +107,13 @@ class SyncedStore:
         if head is None or (self._snapshot is not None and head.pulled_at <= self._snapshot.pulled_at):
             return
         if self._snapshot is not None and head.digest == self._snapshot.digest:
-            self._take(replace(self._snapshot, pulled_at=head.pulled_at), head.seconds)
+            self._take(replace(self._snapshot, pulled_at=head.pulled_at), head.seconds, _seconds_since(head.pulled_at))
             return
         content = self._shared.content(head)
         # A digest that is not the content's own is no reading of ours.
         if content is not None and content.digest == head.digest:
-            self._take(Snapshot.of(content, self.store, head.pulled_at), head.seconds)
+            snapshot = Snapshot.of(content, self.store, head.pulled_at)
+            self._take(snapshot, head.seconds, _seconds_since(head.pulled_at))
 
     def refresh(self) -> float:
         """Do what is due, and tell after how many seconds to look again."""
@@ -142,17 +146,38 @@ class SyncedStore:
         # One after the other, so that an older reading never comes after a newer one.
         with self._reading, observing.observer.reading_store(self.store):
             before, begun, started = self._snapshot, time.time(), time.monotonic()
-            puller = Puller(self._connection.client(), self.store, self._pause)
-            known, known_at = (before.content, before.pulled_at) if before else (None, 0.0)
-            content = puller.pull(known, known_at)
+            content = self._pulled(before)
             if before is not None and content == before.content:
                 snapshot = replace(before, pulled_at=begun)
             else:
                 snapshot = Snapshot.of(content, self.store, begun)
             took = time.monotonic() - started
-            self._take(snapshot, took)
+            self._take(snapshot, took, age=took)
             self._shared.publish(content, Head(snapshot.digest, begun, took))
             return snapshot
+
+    def _pulled(self, before: Snapshot | None) -> Content:
+        """What the store has, read by a thread that is given up if a call of its does not end."""
+        known, known_at = (before.content, before.pulled_at) if before else (None, 0.0)
+
+        def pull(job: Job[Content]) -> Content:
+            def begin() -> None:
+                if job.is_lost:
+                    raise AuthorizationUnavailable("Nobody waits for this reading any more.")
+                job.begin()
+
+            puller = Puller(self._connection.client(), self.store, self._pause, begin)
+            return puller.pull(known, known_at)
+
+        reader, patience = Workers("django-avp-sync", 1), self._connection.patience
+        job = reader.submit(pull)
+        try:
+            return job.result(None if patience is None else patience + LONGEST_PAUSE)
+        except TimeoutError as error:
+            reader.give_up(job)
+            raise AuthorizationUnavailable("The service did not come to the end of an answer.") from error
+        finally:
+            reader.close()
 
     def _is_due(self) -> bool:
         """Whether a change that was made just after the last reading would be seen too late by waiting on."""
@@ -160,9 +185,9 @@ class SyncedStore:
         period = max(conf.sync_interval - self._took - 2 * look, conf.sync_interval / 2)
         return self._snapshot is None or self.age >= period
 
-    def _take(self, snapshot: Snapshot, took: float) -> None:
+    def _take(self, snapshot: Snapshot, took: float, age: float) -> None:
         self._took = took
-        self._born = time.monotonic() - max(time.time() - snapshot.pulled_at, 0.0)
+        self._born = time.monotonic() - age
         self._snapshot = snapshot
         observing.observer.store_held(self)
 
@@ -178,6 +203,10 @@ class SyncedStore:
         elif cure := cure_of(error, READING_PERMISSIONS):
             extra["cure"] = cure
         logger.error("avp.sync_failed", extra=extra)
+
+
+def _seconds_since(moment: float) -> float:
+    return max(time.time() - moment, 0.0)
 
 
 def _keep_fresh(reference: weakref.ref[SyncedStore], stop: Event) -> None:

@@ -26,6 +26,12 @@ _DEFAULTS = Config(
 )
 
 
+# What botocore waits at most before it tries once more doubles each time, and ends here.
+_LONGEST_PAUSE = 20.0
+# boto3's own number in its mode "standard", where options name a mode and no number.
+_ATTEMPTS = 3
+
+
 class Connection:
     """The client of ``AVP_CLIENT_OPTIONS``, made when it is first needed, so after a fork."""
 
@@ -40,18 +46,37 @@ class Connection:
             BotoCoreError: there is no region, or an option that cannot be.
         """
         with self._lock:
-            if self._client is None:
-                self._client = _make_client(conf.client_options)
-            return self._client
+            if self._client is not None:
+                return self._client
+            client, has_credentials = _make_client(conf.client_options)
+            # One without never finds any; what hands them out may only be late.
+            self._client = client if has_credentials else None
+            return client
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds that a call takes at most with all its attempts; ``None`` where an option says to wait for ever."""
+        config = _config(conf.client_options)
+        connect, read, retries = config.connect_timeout, config.read_timeout, config.retries or {}
+        if connect is None or read is None:
+            return None
+        attempts: int = retries.get("total_max_attempts", retries.get("max_attempts", _ATTEMPTS - 1) + 1)
+        pauses = sum(min(2.0**number, _LONGEST_PAUSE) for number in range(attempts - 1))
+        return float(attempts * (connect + read) + pauses)
 
 
-def _make_client(options: Mapping[str, Any]) -> Any:
-    """Make a client.
+def _config(options: Mapping[str, Any]) -> Config:
+    """Our defaults, and what a project says over them."""
+    return _DEFAULTS.merge(options.get("config") or Config())
+
+
+def _make_client(options: Mapping[str, Any]) -> tuple[Any, bool]:
+    """Make a client, and tell whether it has credentials.
 
     Args:
         options: keyword arguments for ``boto3.client``; a ``config`` is merged over ours.
     """
-    given = dict(options)
-    config = _DEFAULTS.merge(given.pop("config", None) or Config())
     # A session of its own: boto3's default one is not safe to share between threads.
-    return boto3.session.Session().client("verifiedpermissions", config=config, **given)
+    session = boto3.session.Session()
+    client = session.client("verifiedpermissions", **{**options, "config": _config(options)})
+    return client, bool(options.get("aws_access_key_id")) or session.get_credentials() is not None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Lock
 
 from asgiref.sync import sync_to_async
@@ -21,6 +20,7 @@ from django_avp.engines.verified_permissions.calls import Call, Caller, Item
 from django_avp.engines.verified_permissions.client import Connection
 from django_avp.engines.verified_permissions.faults import decision_of, is_refusal
 from django_avp.engines.verified_permissions.packing import calls
+from django_avp.engines.workers import Job, Workers
 from django_avp.observing import observing
 from django_avp.policies import load_schema
 from django_avp.schema import Schema
@@ -30,8 +30,10 @@ __all__ = ["VerifiedPermissionsEngine"]
 
 logger = logging.getLogger("django_avp")
 
-# Calls under way at once in a process, but for those that a thread makes itself.
-_CONCURRENT = 16
+# Calls under way at once in a process: as many as connections are kept.
+_CONCURRENT = 50
+# In the log about checks that nobody asked, since the service has failed too often in a row.
+_NOT_ASKED = "not_asked"
 
 
 class VerifiedPermissionsEngine:
@@ -46,27 +48,33 @@ class VerifiedPermissionsEngine:
     def __init__(self) -> None:
         self._lock = Lock()
         self._connection = Connection()
-        self._pool: ThreadPoolExecutor | None = None
+        self._workers: Workers | None = None
         self._breaker = Breaker()
         self._schema: list[Schema | None] = []
 
     def decide(self, batch: Batch) -> Decisions:
         """Decide every check of the batch; see :class:`django_avp.engines.base.Engine`."""
         plan = self._plan(batch)
-        if len(plan.calls) <= 1:
-            answers = [self._ask(call, batch) for call in plan.calls]
-        else:
-            ask = observing.observer.carried(self._ask)
-            answers = list(self._threads().map(lambda call: ask(call, batch), plan.calls))
+        jobs, patience = self._jobs(plan, batch), self._connection.patience
+        answers = []
+        for call, job in zip(plan.calls, jobs, strict=True):
+            try:
+                answers.append(job.result(patience))
+            except TimeoutError:
+                answers.append(self._given_up(call, job))
         return plan.decisions(answers)
 
     async def adecide(self, batch: Batch) -> Decisions:
         """The same as :meth:`decide`, without blocking the event loop."""
         plan = await sync_to_async(self._plan)(batch)
-        loop, threads = asyncio.get_running_loop(), self._threads()
-        ask = observing.observer.carried(self._ask)
-        asked = [loop.run_in_executor(threads, ask, call, batch) for call in plan.calls]
-        return plan.decisions(await asyncio.gather(*asked))
+        jobs, patience = self._jobs(plan, batch), self._connection.patience
+        answers = []
+        for call, job in zip(plan.calls, jobs, strict=True):
+            try:
+                answers.append(await job.aresult(patience))
+            except TimeoutError:
+                answers.append(self._given_up(call, job))
+        return plan.decisions(answers)
 
     def get_ready(self, store: str | None) -> None:
         """Whether the service could be asked; see :func:`django_avp.engines.base.get_ready`.
@@ -94,37 +102,60 @@ class VerifiedPermissionsEngine:
                 self._schema = [load_schema(conf.policies)]
             return self._schema[0]
 
-    def _ask(self, call: Call, batch: Batch) -> Decisions:
+    def _jobs(self, plan: _Plan, batch: Batch) -> list[Job[Decisions]]:
+        """The calls of a plan, all under way at once."""
+        ask, workers = observing.observer.carried(self._ask), self._threads()
+        return [workers.submit(partial(ask, call, batch)) for call in plan.calls]
+
+    def _ask(self, call: Call, batch: Batch, job: Job[Decisions]) -> Decisions:
         if not self._breaker.admits():
-            return Decisions([UNAVAILABLE] * len(call.items), calls=0)
+            return _unavailable(call, _NOT_ASKED, calls=0)
         try:
-            response = getattr(self._connection.client(), call.operation)(**call.parameters)
+            client = self._connection.client()
+            job.begin()
+            response = getattr(client, call.operation)(**call.parameters)
         except (ClientError, BotoCoreError) as error:
             if is_refusal(error) and len(call.items) > 1:
-                self._breaker.record(is_failure=False)  # it did answer
-                return self._ask_apart(call, batch)
+                self._record(job, is_failure=False)  # it did answer
+                return self._ask_apart(call, batch, job)
             decision = decision_of(error, call)
-            self._breaker.record(is_failure=decision is UNAVAILABLE)
+            self._record(job, is_failure=decision is UNAVAILABLE)
             return Decisions([decision] * len(call.items))
         except Exception as error:
             # botocore parses what it is given: an answer that is none can raise anything.
             extra = {"checks": len(call.items), "operation": call.operation, "error": type(error).__name__}
             logger.error("avp.odd_answer", extra=extra)
-            self._breaker.record(is_failure=True)
+            self._record(job, is_failure=True)
             return Decisions([UNAVAILABLE] * len(call.items))
-        self._breaker.record(is_failure=False)
+        self._record(job, is_failure=False)
         return Decisions(decisions_of(call, response, batch.identity.principal))
 
-    def _ask_apart(self, call: Call, batch: Batch) -> Decisions:
+    def _ask_apart(self, call: Call, batch: Batch, job: Job[Decisions]) -> Decisions:
         """Ask each check by itself: one that is refused must not change the answer to the others (rule A1)."""
-        answers = [self._ask(one, batch) for one in call.apart()]
+        answers = [self._ask(one, batch, job) for one in call.apart()]
         return Decisions((answer[0] for answer in answers), calls=1 + sum(answer.calls for answer in answers))
 
-    def _threads(self) -> ThreadPoolExecutor:
+    def _record(self, job: Job[Decisions], *, is_failure: bool) -> None:
+        # What comes when nobody waits any more says nothing of the service as it is now.
+        if not job.is_lost:
+            self._breaker.record(is_failure=is_failure)
+
+    def _given_up(self, call: Call, job: Job[Decisions]) -> Decisions:
+        """What is known when a call has taken longer than all of its attempts may."""
+        self._threads().give_up(job)
+        self._breaker.record(is_failure=True)
+        return _unavailable(call, TimeoutError.__name__)
+
+    def _threads(self) -> Workers:
         with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(_CONCURRENT, thread_name_prefix="django-avp")
-            return self._pool
+            self._workers = self._workers or Workers("django-avp", _CONCURRENT)
+            return self._workers
+
+
+def _unavailable(call: Call, code: str, calls: int = 1) -> Decisions:
+    extra = {"operation": call.operation, "checks": len(call.items), "code": code}
+    logger.error("avp.service_unavailable", extra=extra)
+    return Decisions([UNAVAILABLE] * len(call.items), calls=calls)
 
 
 class _Plan:

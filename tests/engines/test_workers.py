@@ -1,0 +1,168 @@
+"""Threads that run what may never come back."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+from threading import Event
+
+import pytest
+
+from django_avp.engines import workers as module
+from django_avp.engines.workers import Workers
+
+PATIENCE = 30
+
+
+@pytest.fixture
+def released():
+    """Ends what hangs, at the latest with the test."""
+    event = Event()
+    yield event
+    event.set()
+
+
+def hang(event):
+    """An operation that ends with an event."""
+    return lambda job: event.wait(PATIENCE)
+
+
+def begun(job):
+    """Wait until a thread is at a job."""
+    deadline = time.monotonic() + PATIENCE
+    while job._begun is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    return job
+
+
+def alive(name):
+    return [thread for thread in threading.enumerate() if thread.name == name]
+
+
+def fail(job):
+    raise KeyError("x")
+
+
+def test_what_is_done_is_returned_or_raised():
+    """By the one thread that there is need for."""
+    workers = Workers("test-returned", 4)
+    for number in range(20):
+        assert workers.submit(lambda job, number=number: number).result(PATIENCE) == number
+        assert asyncio.run(workers.submit(lambda job, number=number: number).aresult(PATIENCE)) == number
+    with pytest.raises(KeyError):
+        workers.submit(fail).result(None)
+    with pytest.raises(KeyError):
+        asyncio.run(workers.submit(fail).aresult(None))
+    # A thread that is on its way to the line counts as busy, so it may be two or three.
+    assert 1 <= len(alive("test-returned")) <= 4
+
+
+def test_as_many_as_there_are_threads_run_at_once():
+    """And no more."""
+    workers, meeting = Workers("test-at-once", 3), threading.Barrier(3)
+    jobs = [workers.submit(lambda job: meeting.wait(PATIENCE)) for _ in range(9)]
+    assert sorted(job.result(PATIENCE) for job in jobs) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert len(alive("test-at-once")) == 3
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_wait_ends_and_another_thread_takes_over(released, is_async):
+    """The one that hangs is written off, and ends with what it does."""
+    workers = Workers("test-takes-over", 1)
+    hung = workers.submit(hang(released))
+    with pytest.raises(TimeoutError):
+        asyncio.run(hung.aresult(0.05)) if is_async else hung.result(0.05)
+    workers.give_up(hung)
+    workers.give_up(hung)
+    assert hung.is_lost
+    assert workers.submit(lambda job: "next").result(PATIENCE) == "next"
+    lost, _ = alive("test-takes-over")
+    released.set()
+    lost.join(PATIENCE)
+    assert len(alive("test-takes-over")) == 1
+    assert workers.submit(lambda job: "again").result(PATIENCE) == "again"
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_the_time_counts_from_the_beginning(released, is_async):
+    """Who stands in the line waits for its turn, and each part of a job has the whole time."""
+    workers = Workers("test-line", 1)
+    hung = begun(workers.submit(hang(released)))
+    late = workers.submit(lambda job: "late")
+    threading.Timer(0.8, released.set).start()
+    assert (asyncio.run(late.aresult(0.5)) if is_async else late.result(0.5)) == "late"
+
+    def in_parts(job):
+        for _ in range(3):
+            time.sleep(0.4)
+            job.begin()
+        return "parts"
+
+    parts = workers.submit(in_parts)
+    assert (asyncio.run(parts.aresult(1)) if is_async else parts.result(1)) == "parts"
+    assert hung.result(PATIENCE)
+
+
+def test_what_nobody_waits_for_any_more_is_not_run(released):
+    """Else a cache that comes back would find all that was asked of it meanwhile."""
+    workers, ran = Workers("test-not-run", 1), []
+    hung = begun(workers.submit(hang(released)))
+    given_up, cancelled = (workers.submit(lambda job: ran.append("late")) for _ in range(2))
+    workers.give_up(given_up)
+
+    async def leave():
+        task = asyncio.create_task(cancelled.aresult(PATIENCE))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(leave())
+    released.set()
+    assert hung.result(PATIENCE)
+    assert workers.submit(lambda job: "next").result(PATIENCE) == "next"
+    assert ran == []
+
+
+def test_what_is_done_after_all_costs_no_thread():
+    """It may end just when nobody waits any longer."""
+    workers = Workers("test-after-all", 1)
+    job = workers.submit(lambda job: "done")
+    assert job.result(PATIENCE) == "done"
+    assert workers.submit(lambda job: "next").result(PATIENCE) == "next"
+    workers.give_up(job)
+    assert not job.is_lost
+    assert len(alive("test-after-all")) == 1
+
+
+def test_threads_that_are_written_off_are_bounded(released, monkeypatch):
+    """What hangs beyond that keeps its place, and gives it back with what it does."""
+    monkeypatch.setattr(module, "_MOST_LOST", 2)
+    workers = Workers("test-bounded", 1)
+    hung = []
+    for _ in range(3):
+        hung.append(begun(workers.submit(hang(released))))
+        workers.give_up(hung[-1])
+    assert [job.is_lost for job in hung] == [True, True, False]
+    assert len(alive("test-bounded")) == 3
+    waiting = workers.submit(lambda job: "next")
+    released.set()
+    assert waiting.result(PATIENCE) == "next"
+
+
+def test_threads_end_with_their_workers(released):
+    """Those that are free at once, and the others when they are done."""
+    workers = Workers("test-end", 3)
+    hung = begun(workers.submit(hang(released)))
+    assert workers.submit(lambda job: threading.current_thread().daemon).result(PATIENCE)
+    threads = alive("test-end")
+    del workers
+    gc.collect()
+    released.set()
+    assert hung.result(PATIENCE)
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert alive("test-end") == []
