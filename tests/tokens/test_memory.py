@@ -645,6 +645,16 @@ def test_a_header_is_only_a_guess(verify, mint, forger):
     assert verify(mint.id_token())
 
 
+def test_c4_a_kind_is_asked_of_tokens_whose_header_is_known_of_another_issuer(verify, mint):
+    """Both forms of a pool's issuer have one key: the guess is wrong, and what is wanted stays what it is."""
+    updated = ISSUER.replace("cognito-idp", "issuer-cognito-idp")
+    assert verify(mint.id_token())
+
+    assert refused(verify, mint.access_token(iss=updated), kind="id") == "token_use"
+    assert refused(verify, mint.id_token(iss=updated), kind="access") == "token_use"
+    assert verify(mint.id_token(iss=updated), kind="id")
+
+
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_two_issuers_may_have_one_key(settings, mint, signatures, way):
     """Both forms of a pool's issuer publish the same keys: their tokens have one header, and each its own issuer.

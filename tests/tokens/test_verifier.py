@@ -260,6 +260,14 @@ def test_key_id_must_be_a_short_text(verify, mint, key_id):
     assert refused(verify, mint.id_token(headers={"kid": key_id})) == "key_id"
 
 
+@pytest.mark.parametrize("key_id", ["x", "x" * 256])
+def test_key_ids_have_up_to_256_characters(verify, mint, settings, key_id):
+    """The shortest and the longest are looked for as others are."""
+    settings.AVP_JWKS = {"keys": [{**mint.jwks["keys"][0], "kid": key_id}]}
+
+    assert verify(mint.id_token("sub-1", headers={"kid": key_id}))._claims["sub"] == "sub-1"
+
+
 # --- Signature -----------------------------------------------------------------------------------------------------
 
 
@@ -460,6 +468,14 @@ def test_c10_only_none_skips_the_client_check(verify, mint, settings):
 
     settings.AVP_USER_POOLS = {POOL: []}
     assert refused(verify, mint.id_token()) == "client"
+
+
+@pytest.mark.parametrize("client", [None, "", 5, True, ["client-1"], {"client-1": 1}])
+def test_c10_where_any_client_is_accepted_one_must_be_named(verify, mint, settings, client):
+    """Skipping the comparison makes nothing else a client: it is a text, and not an empty one."""
+    settings.AVP_USER_POOLS = {POOL: None}
+
+    assert refused(verify, mint.id_token(aud=client)) == "client"
 
 
 def test_c10_client_given_as_a_text_is_one_client(verify, mint, settings):
