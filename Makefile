@@ -34,6 +34,7 @@ DEMO := .venv/demo-$(VERSION)
 DOCS := .venv/docs-$(VERSION)
 BENCH := .venv/bench-$(VERSION)
 SCREENSHOTS := .venv/screenshots-$(VERSION)
+MUTANTS := .venv/mutants-$(VERSION)
 PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 
 # Settings of another project in the caller's shell would be taken for ours, the engine is for the site alone, and the
@@ -41,7 +42,7 @@ PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 unexport DJANGO_SETTINGS_MODULE AVP_ENGINE CHROMIUM
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-avp test policies lint format matrix databases fuzz soak javascript browser bench docs screenshots suite clean
+.PHONY: help demo demo-avp test policies lint format matrix databases fuzz soak javascript browser bench docs mutants screenshots suite clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -113,6 +114,9 @@ fuzz-%: $(DEV)/installed
 
 soak: $(DEV)/installed ## Attack, load and break the site for as long as it takes; the other tests have short forms of this
 	SOAK=1 $(DEV)/bin/python -m pytest $(if $(REPORTS),--junitxml=$(REPORTS)/soak.xml) $(SOAKED)
+
+mutants: $(MUTANTS)/installed ## Change the code in small ways, and tell which changes no test notices (hours; make mutants ONLY=sealing: seconds)
+	$(MUTANTS)/bin/python -m tests.mutants $(ONLY)
 
 javascript: $(DEV)/installed ## Ask the local endpoint with AWS's clients for JavaScript, if npm is found here
 	@if command -v npm >/dev/null 2>&1; then \
