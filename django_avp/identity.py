@@ -15,7 +15,7 @@ from django_avp.conf import conf
 from django_avp.exceptions import TokenInvalidError
 from django_avp.schema import RecordType, Schema
 from django_avp.tokens.verifier import VerifiedToken
-from django_avp.values import Unholdable, has_reserved_key, to_value
+from django_avp.values import Unholdable, has_reserved_key, is_too_deep, to_value
 
 __all__ = ["GROUPS_CLAIM", "Identity", "IdentitySource"]
 
@@ -231,10 +231,9 @@ def _group_names(claims: Mapping[str, Any]) -> Iterable[str]:
 
 def _cedar_record(claims: Mapping[str, Any]) -> dict[str, Any]:
     """Claims in Cedar's JSON format; what Cedar cannot hold (null, fractions) is an absent attribute (rule A5)."""
-    try:
-        record: dict[str, Any] = to_value(_without_floats(claims))
-    except RecursionError as error:
-        raise Unholdable("claims that nest too deeply") from error
+    if is_too_deep(claims):
+        raise Unholdable("claims that nest too deeply")
+    record: dict[str, Any] = to_value(_without_floats(claims))
     return record
 
 

@@ -30,7 +30,8 @@ __all__ = [
 
 SCHEMA_FILE = "schema.cedarschema"
 LINKS_FILE = "template-links.json"
-# Cedar's parser ends the process where brackets are nested some hundreds deep.
+# Cedar's parser ends the process where brackets are nested some hundreds deep, or thousands of operators follow each
+# other without any.
 MAX_NESTING = 100
 # Source: Verified Permissions User Guide, "Quotas".
 MAX_POLICY_BYTES = 10_000
@@ -38,7 +39,9 @@ MAX_POLICY_BYTES = 10_000
 _STRING = r'"(?:[^"\\]|\\.)*"'
 # Strings and comments are stepped over whole: a `;` in them does not end a statement.
 _PIECE = re.compile(rf"{_STRING}|//[^\n]*|;", re.DOTALL)
-_BRACKET = re.compile(rf"{_STRING}|//[^\n]*|[()\[\]{{}}]", re.DOTALL)
+_NESTING = re.compile(rf"{_STRING}|//[^\n]*|\bif\b|&&|\|\||[()\[\]{{}}<>,.+*-]", re.DOTALL)
+# How many levels of brackets what needs none is as deep as: 200 times `if`, or 2,000 other operators in a row.
+_WEIGHTS = {"if": 0.5, **dict.fromkeys((".", "[", "+", "-", "*", "&&", "||"), 0.05)}
 _COMMENT = re.compile(rf"({_STRING})|//[^\n]*", re.DOTALL)
 _TOKEN = re.compile(rf"{_STRING}|\?\w+|\w+|::|==|!=|<=|>=|&&|\|\||\S", re.DOTALL)
 _QUOTED = re.compile(r"`([^`]+)`|^'([^']+)'|: (\w+)$")
@@ -200,15 +203,22 @@ def comments(text: str) -> list[str]:
     return sorted(match[0].rstrip() for match in _COMMENT.finditer(text) if match[1] is None)
 
 
-def nesting(text: str) -> int:
-    """How deep the brackets of a statement are nested, those in strings and comments apart."""
-    depth = deepest = 0
-    for piece in _BRACKET.findall(text):
-        if piece in "([{":
+def nesting(text: str, opening: str = "([{", closing: str = ")]}") -> float:
+    """How deep a statement is nested, in levels of brackets; strings and comments have none."""
+    deepest = depth = 0.0
+    outer: list[float] = []
+    for match in _NESTING.finditer(text):
+        piece = match[0]
+        if piece == ",":
+            # What follows is beside it. Before the first bracket nothing is nested.
+            depth = outer[-1] + 1 if outer else 0
+        depth += _WEIGHTS.get(piece, 0)
+        if piece in opening:
+            outer.append(depth)
             depth += 1
-            deepest = max(deepest, depth)
-        elif piece in ")]}":
-            depth -= 1
+        elif piece in closing and outer:
+            depth = outer.pop()
+        deepest = max(deepest, depth)
     return deepest
 
 

@@ -13,7 +13,7 @@ from django_avp.conf import conf
 from django_avp.entities import registry
 from django_avp.entities.world import Place, Start, Worlds, place_of, with_uids
 from django_avp.schema import Schema
-from django_avp.values import Unholdable, has_reserved_key, to_json, to_value
+from django_avp.values import Unholdable, has_reserved_key, is_too_deep, to_json, to_value
 from django_avp.vocabulary import action_uid
 
 __all__ = ["Action", "Questions", "Resource"]
@@ -51,7 +51,7 @@ class Questions:
             common: the context of every question; the same at each call.
 
         Raises:
-            Unholdable: a context spells one of Cedar's JSON escapes (rule A6).
+            Unholdable: a context spells one of Cedar's JSON escapes (rule A6), or nests too deeply.
         """
         place = None if own else _place(action, resource)
         if place is None:
@@ -134,10 +134,12 @@ class CheckContext:
         Raises:
             ValueError: it uses the key ``token``, which is the access token's.
             TypeError: a value of a type that Cedar does not have.
-            Unholdable: it spells one of Cedar's JSON escapes.
+            Unholdable: it spells one of Cedar's JSON escapes, or nests too deeply.
         """
         if "token" in context:
             raise ValueError('The context key "token" is reserved for the claims of the access token; rename yours.')
+        if is_too_deep(context):
+            raise Unholdable("a context that nests too deeply")
         if has_reserved_key(context):
             # Request data must not spell an entity (rule A6).
             raise Unholdable("a mapping that spells a Cedar escape")

@@ -10,6 +10,7 @@ import cedarpy
 
 from django_avp.cedar import EntityUid
 from django_avp.declarations import Reader, join
+from django_avp.policy_files import MAX_NESTING, nesting
 from django_avp.values import RESERVED_KEYS
 
 __all__ = ["ActionType", "Attribute", "EntityType", "NamedType", "RecordType", "Schema", "SetType", "Type"]
@@ -104,15 +105,24 @@ class Schema:
         """Parse a schema in Cedar's schema syntax.
 
         Raises:
-            ValueError: cedarpy's message, without a place.
+            ValueError: cedarpy's message, without a place; or it is nested too deeply.
         """
+        if nesting(text, "([{<", ")]}>") > MAX_NESTING:
+            raise ValueError("Records and Sets that are nested too deeply")
         return cls.of(cedarpy.Schema.from_str(text))
 
     @classmethod
     def of(cls, handle: cedarpy.Schema) -> Schema:
-        """Read what a schema declares that cedarpy has parsed, from either of its syntaxes."""
-        resolver = _Resolver(Reader(str(handle)))
-        return cls(handle, resolver.entity_types(), resolver.actions())
+        """Read what a schema declares that cedarpy has parsed, from either of its syntaxes.
+
+        Raises:
+            ValueError: types or groups of actions are declared by others, hundreds of levels deep.
+        """
+        try:
+            resolver = _Resolver(Reader(str(handle)))
+            return cls(handle, resolver.entity_types(), resolver.actions())
+        except RecursionError as error:
+            raise ValueError("types or groups of actions that are nested too deeply") from error
 
 
 def _project(kind: Type, value: Any) -> Any:
@@ -129,6 +139,9 @@ class _Resolver:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        # Each name once: what is declared by another one twice would double with each level.
+        self._types: dict[str, Type] = {}
+        self._groups_of: dict[EntityUid, frozenset[EntityUid]] = {}
 
     def entity_types(self) -> dict[str, EntityType]:
         """The entity types by qualified name."""
@@ -156,10 +169,12 @@ class _Resolver:
 
     def _groups(self, uid: EntityUid) -> frozenset[EntityUid]:
         """The groups that an action is in, and those that these are in; Cedar refuses cycles."""
-        declared = self._reader.actions[uid]
-        # A group of the same namespace may be named without it.
-        parents = [self._action(declared.namespace, parent) for parent in declared.parents]
-        return frozenset(parents).union(*(self._groups(parent) for parent in parents))
+        if uid not in self._groups_of:
+            declared = self._reader.actions[uid]
+            # A group of the same namespace may be named without it.
+            parents = [self._action(declared.namespace, parent) for parent in declared.parents]
+            self._groups_of[uid] = frozenset(parents).union(*(self._groups(parent) for parent in parents))
+        return self._groups_of[uid]
 
     def _action(self, namespace: str, named: EntityUid) -> EntityUid:
         inner = EntityUid(join(namespace, named.type), named.id)
@@ -181,7 +196,11 @@ class _Resolver:
             return SetType(self._type(namespace, declared[0]))
         name = self._name(namespace, declared)
         common = self._reader.types.get(name)
-        return self._type(common.namespace, common.type) if common else NamedType(name)
+        if common is None:
+            return NamedType(name)
+        if name not in self._types:
+            self._types[name] = self._type(common.namespace, common.type)
+        return self._types[name]
 
     def _name(self, namespace: str, name: str) -> str:
         """Resolve a name as Cedar does: in the namespace, then outside of any, then among the primitives.

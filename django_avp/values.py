@@ -13,13 +13,16 @@ from uuid import UUID
 
 from django_avp.cedar import EntityUid
 
-__all__ = ["Unholdable", "extension", "has_reserved_key", "to_json", "to_value"]
+__all__ = ["Unholdable", "extension", "has_reserved_key", "is_too_deep", "to_json", "to_value"]
 
 # Cedar's own escapes: data that carries one of these keys would be read as an entity or an extension call (A6).
 RESERVED_KEYS = frozenset({"__entity", "__extn", "__expr"})
 
 # Nothing is within these.
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+
+# Cedar's JSON format takes about 125 levels, those of a request or of an entity among them.
+MAX_DEPTH = 100
 
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 # Cedar holds a decimal as a 64-bit number of ten-thousandths; AVP's pattern is -?\d{1,15}\.\d{1,4}.
@@ -72,15 +75,29 @@ def has_reserved_key(value: object) -> bool:
     stack = [value]
     while stack:
         item = stack.pop()
-        if isinstance(item, Mapping):
-            if not RESERVED_KEYS.isdisjoint(item):
-                return True
-            items: Iterable[object] = item.values()
-        else:
-            items = item if isinstance(item, list | tuple | set | frozenset) else ()
+        if isinstance(item, Mapping) and not RESERVED_KEYS.isdisjoint(item):
+            return True
         # Most are texts and numbers, of which `isinstance` takes longer to tell that they are no mapping.
-        stack += [inner for inner in items if type(inner) not in _PLAIN]
+        stack += [inner for inner in _members(item) if type(inner) not in _PLAIN]
     return False
+
+
+def is_too_deep(value: object) -> bool:
+    """Whether data nests deeper than Cedar's JSON format does, as data that holds itself does."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        inner = (one for item in level for one in _members(item) if type(one) not in _PLAIN)
+        # Each once: what holds itself twice would double with each level.
+        level = list({id(one): one for one in inner}.values())
+        if not level:
+            return False
+    return True
+
+
+def _members(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list | tuple | set | frozenset) else ()
 
 
 def extension(function: str, argument: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from django_avp.entities.model_entity import ModelEntity, Plan
 from django_avp.entities.registry import Registry
 from django_avp.entities.rows import Row, complete, read
 from django_avp.references import Path
-from django_avp.values import Unholdable, to_value
+from django_avp.values import Unholdable, is_too_deep, to_value
 
 __all__ = ["Node", "Nodes", "Place", "Targets", "place_of", "with_uids"]
 
@@ -146,7 +146,9 @@ class Nodes:
                 _put(attributes, column.name, column.to_cedar, row.values[column])
         for name, method in definition.computed.items():
             found: dict[Path, Targets] = {}
-            value = with_uids(getattr(definition, method)(row.instance), (name,), found, self._registry)
+            value = getattr(definition, method)(row.instance)
+            # What Cedar cannot hold is an absent attribute (rule A5).
+            value = None if is_too_deep(value) else with_uids(value, (name,), found, self._registry)
             _put(attributes, name, to_value, value)
             references.update(found)
             for target, instance in (pair for targets in found.values() for pair in targets.items()):
