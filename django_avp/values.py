@@ -85,7 +85,7 @@ def has_reserved_key(value: object) -> bool:
 def is_too_deep(value: object) -> bool:
     """Whether data nests deeper than Cedar's JSON format does, as data that holds itself does."""
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         inner = (one for item in level for one in _members(item) if type(one) not in _PLAIN)
         # Each once: what holds itself twice would double with each level.
         level = list({id(one): one for one in inner}.values())
