@@ -189,13 +189,14 @@ def statements(path: Path) -> Iterator[Statement]:
         PolicyError: the file cannot be read.
     """
     text = read(path)
-    start = 0
+    start, line = 0, 1
     for piece in _PIECE.finditer(text):
         if piece[0] == ";":
-            yield _statement(path, text, start, piece.end())
+            yield _statement(path, text, start, piece.end(), line)
+            line += text.count("\n", start, piece.end())
             start = piece.end()
     if _without_comments(text[start:]).strip():
-        yield _statement(path, text, start, len(text))
+        yield _statement(path, text, start, len(text), line)
 
 
 def comments(text: str) -> list[str]:
@@ -229,8 +230,8 @@ def explain(statement: Statement, error: ValueError, parse: Callable[[str], obje
     return statement.error(f"{message}.{cure}", _position(_without_comments(statement.text), message, parse))
 
 
-def _statement(path: Path, text: str, start: int, end: int) -> Statement:
-    line = text.count("\n", 0, start + _beginning(text[start:end])) + 1
+def _statement(path: Path, text: str, start: int, end: int, line: int) -> Statement:
+    line += text.count("\n", start, start + _beginning(text[start:end]))
     begin = start + len(text[start:end]) - len(text[start:end].lstrip())
     return Statement(path, line, text[start:end].strip(), begin - text.rfind("\n", 0, begin))
 

@@ -12,9 +12,12 @@ from typing import Any, TypeAlias
 from django.db.models import F, Q
 from django.db.models.lookups import IsNull
 
-__all__ = ["Condition", "all_of", "any_of", "is_null", "mapped", "negated", "not_null", "parts_of", "where"]
+__all__ = ["Condition", "all_of", "any_of", "in_groups", "is_null", "mapped", "negated", "not_null", "parts_of", "where"]
 
 Condition: TypeAlias = Q | bool
+
+# SQLite takes 1,000 operands in a row, each of which is a level of the expression to it.
+_ROW = 250
 
 
 def where(expression: Any) -> Q:
@@ -69,6 +72,16 @@ def _joined(conditions: Iterable[Condition], connector: str) -> Condition:
     if len(parts) > 1 and any(negated(part) in parts for part in parts):
         return absorbing
     return next(iter(parts)) if len(parts) == 1 else Q(*parts, _connector=connector)
+
+
+def in_groups(condition: Q) -> Q:
+    """The same condition with nowhere more operands in a row than every database takes."""
+    parts = [in_groups(child) if isinstance(child, Q) else child for child in condition.children]
+    while len(parts) > _ROW:
+        groups = [parts[start : start + _ROW] for start in range(0, len(parts), _ROW)]
+        # Django puts groups of one connector into one row again, unless they are negated.
+        parts = [Q(Q(*group, _connector=condition.connector, _negated=True), _negated=True) for group in groups]
+    return Q(*parts, _connector=condition.connector, _negated=condition.negated)
 
 
 def parts_of(condition: Q, connector: str) -> Iterator[Q]:

@@ -9,7 +9,7 @@ from django.db.models import BooleanField, Model, QuerySet
 from django.db.models.expressions import BaseExpression
 from django.db.models.sql.where import WhereNode
 
-from django_avp.filtering.conditions import Condition
+from django_avp.filtering.conditions import Condition, in_groups
 
 __all__ = ["Filter"]
 
@@ -63,10 +63,12 @@ class Filter:
     """
 
     def __init__(self, condition: Condition, model: type[Model]) -> None:
-        self.condition = condition
+        self.condition = condition if isinstance(condition, bool) else in_groups(condition)
         plain: QuerySet[Any] = QuerySet(model)
         self._plain = _state(plain)
-        self._query: Any = None if isinstance(condition, bool) else _compiled_once(plain.filter(condition).query)
+        self._query: Any = (
+            None if isinstance(self.condition, bool) else _compiled_once(plain.filter(self.condition).query)
+        )
 
     def of(self, queryset: QuerySet[Row]) -> QuerySet[Row]:
         """The rows of a queryset that fulfil the condition; itself for all of them."""
