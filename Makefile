@@ -19,7 +19,12 @@ FUZZ_SEED ?= 1
 ANSWERS = TEST_DATABASE=$* DJANGO_SETTINGS_MODULE=tests.settings $(DEV)/bin/python -c 'import django; django.setup(); \
 	from django.db import connection as c; c.vendor == "sqlite" or c._nodb_cursor().__enter__()' >/dev/null 2>&1
 # The tests that have a long form (tests/soak.py).
-SOAKED := tests/hostile tests/faults tests/web
+SOAKED := tests/hostile tests/faults tests/web tests/edges
+# The tests that meet every package of the users', and what of those the tests need.
+ON_FLOORS := tests/test_cedar.py tests/test_dependencies.py tests/test_flow.py tests/test_ninja.py tests/test_panels.py \
+	tests/test_telemetry.py tests/test_templating.py tests/engines/test_verified_permissions.py tests/rest_framework \
+	tests/signin tests/testing/test_plugin.py tests/testing/test_policy_yaml.py tests/tokens
+FLOORS_TOOLS := adrf hypothesis opentelemetry-sdk PyMySQL pytest-randomly schemathesis
 # The browser of make browser.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 # A directory in which every test run leaves a JUnit report.
@@ -33,6 +38,8 @@ DEV := .venv/dev-$(VERSION)
 DEMO := .venv/demo-$(VERSION)
 DOCS := .venv/docs-$(VERSION)
 BENCH := .venv/bench-$(VERSION)
+FLOORS := .venv/floors-$(VERSION)
+AUDIT := .venv/audit-$(VERSION)
 SCREENSHOTS := .venv/screenshots-$(VERSION)
 MUTANTS := .venv/mutants-$(VERSION)
 PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
@@ -42,7 +49,7 @@ PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/python-$(VERSION).xml)
 unexport DJANGO_SETTINGS_MODULE AVP_ENGINE CHROMIUM
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-avp test policies lint format matrix databases fuzz soak javascript browser bench docs mutants screenshots suite clean
+.PHONY: help demo demo-avp test policies lint format matrix floors audit databases fuzz soak javascript browser bench docs mutants screenshots suite clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +99,14 @@ matrix-%:
 		fi; \
 	done; \
 	echo "Python $* was not found here: its tests were left out"
+
+floors: $(FLOORS)/installed ## Run the tests that meet other packages with the lowest versions that pyproject.toml declares
+	$(FLOORS)/bin/python -m pytest -c $(FLOORS)/pytest.ini --rootdir . \
+		$(if $(REPORTS),--junitxml=$(REPORTS)/floors.xml) $(ON_FLOORS)
+
+audit: $(AUDIT)/installed ## Look for known vulnerabilities of the pinned versions; needs PyPI's own JSON API
+	$(AUDIT)/bin/pip-audit --progress-spinner off --strict --no-deps --disable-pip \
+		--requirement constraints.txt
 
 databases: $(addprefix database-,postgresql mariadb) ## Run the tests on the database servers found on the loopback address
 
@@ -150,6 +165,18 @@ suite: $(DEV)/installed
 clean: ## Remove environments, caches and builds (not the data of the example)
 	rm -rf .venv tests/javascript/node_modules build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(FLOORS)/installed: pyproject.toml constraints.txt tests/floors.py
+	$(PYTHON) -m venv --clear $(@D)
+	$(PYTHON) -m tests.floors $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(@D)/floors.txt \
+		--editable '.[aws,drf,jinja2,ninja,openapi,opentelemetry,signin,testing,toolbar]' $(FLOORS_TOOLS)
+	@touch $@
+
+$(AUDIT)/installed:
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@touch $@
 
 .venv/%/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -97,8 +97,7 @@ class _Items(Members):
     def _any(self, condition: Condition) -> Condition:
         if condition is False:
             return False
-        # Nothing in it comes from data: column, path and values are expressions.
-        rows = f"EXISTS (SELECT 1 FROM {self._items}"  # noqa: S608
+        rows = f"EXISTS (SELECT 1 FROM {self._items}"  # noqa: S608 - column, path and values are expressions
         if condition is True:
             return where(Template(f"{rows})", self._column))
         return where(Template(f"{rows} AND {{1}})", self._column, condition))
