@@ -12,7 +12,18 @@ from typing import Any, TypeAlias
 from django.db.models import F, Q
 from django.db.models.lookups import IsNull
 
-__all__ = ["Condition", "all_of", "any_of", "in_groups", "is_null", "mapped", "negated", "not_null", "parts_of", "where"]
+__all__ = [
+    "Condition",
+    "all_of",
+    "any_of",
+    "in_groups",
+    "is_null",
+    "mapped",
+    "negated",
+    "not_null",
+    "parts_of",
+    "where",
+]
 
 Condition: TypeAlias = Q | bool
 

@@ -14,7 +14,6 @@ from django_avp.cedar import EntityUid, Verdict
 from tests.edges.conftest import ANN, NAMESPACE, engines, raw, schemas
 from tests.edges.ids import MOST, ids
 from tests.edges.values import written
-from tests.filtering.conftest import registered
 from tests.soak import runs
 from tests.testapp.models import Room, Shelf, Wide
 
@@ -103,7 +102,7 @@ def test_ids_are_taken_as_the_service_takes_them(doors, policies_in, kind, has_s
             assert bool(decision) is bool(held) is (is_taken and literal(text) != UNNAMED)
         assert len(batch.rounds) == 1 + len(numbers)
 
-        for number in numbers[::STEP["cedar"]]:
+        for number in numbers[:: STEP["cedar"]]:
             action, uid = f"i{number}", thing(IDS[number][0])
             assert bool(doors.asking().can(action, uid)) is bool(batch.can(action, uid))
             assert doors.shown(doors.asking(), action, uid) is bool(batch.can(action, uid))
@@ -169,8 +168,12 @@ def test_every_character_is_read_and_written_as_cedar_does():
 
 def test_an_erring_policy_is_told_whatever_its_id(doors, policies_in):
     """Cedar escapes ids in its messages; which policy erred decides whether a forbid counts."""
-    texts = {text for text, _ in IDS[:: runs(2, 1)] if text and len(text) < 2_000 and "`" not in text and _is_text(text)}
-    annotated = [f"@id({written(text)}) permit (principal, action, resource) when {{ resource.missing }};" for text in texts]
+    texts = {
+        text for text, _ in IDS[:: runs(2, 1)] if text and len(text) < 2_000 and "`" not in text and _is_text(text)
+    }
+    annotated = [
+        f"@id({written(text)}) permit (principal, action, resource) when {{ resource.missing }};" for text in texts
+    ]
     with doors.open("cedar", policies_in(annotated), {}):
         decision = doors.asking().can("View", thing("1"))
     assert set(decision.errors) == texts

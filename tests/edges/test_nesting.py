@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import cedarpy
 import pytest
 
 from django_avp import entities
 from django_avp.cedar import EntityUid
-from django_avp.engines.cedar import CedarEngine
 from django_avp.exceptions import PolicyError
 from django_avp.policies import PolicyBuilder, Statement, parse_schema
 from django_avp.policy_files import MAX_NESTING, nesting
 from django_avp.schema import Schema
 from django_avp.values import MAX_DEPTH, is_too_deep
 from tests.edges.conftest import NAMESPACE, engines
-from tests.filtering.conftest import parsed
-from tests.processes import PATIENCE, ROOT
+from tests.processes import PATIENCE
 from tests.testapp.models import Item
 
 # Conditions that nest with every step: the first is as deep as its number says.
@@ -48,7 +44,9 @@ SCHEMAS = {
     "sets": lambda n: f"entity A = {{ a: {'Set<' * n}Long{'>' * n} }};",
     "records": lambda n: f"entity A = {{ a: {'{a:' * n}Long{'}' * n} }};",
     "tags": lambda n: f"entity A tags {'Set<' * n}Long{'>' * n};",
-    "contexts": lambda n: f"entity A; action a appliesTo {{ principal: A, resource: A, context: {{a: {'{a:' * n}A{'}' * n}}}}};",
+    "contexts": lambda n: (
+        f"entity A; action a appliesTo {{ principal: A, resource: A, context: {{a: {'{a:' * n}A{'}' * n}}}}};"
+    ),
 }
 LEVELS = (1_000, 100_000)
 
@@ -88,7 +86,12 @@ def test_such_a_policy_and_such_a_schema_do_end_a_process():
     }
     for kind, text in texts.items():
         done = subprocess.run(  # noqa: S603 - this Python, our code
-            [sys.executable, "-c", code, kind], input=text, capture_output=True, text=True, timeout=PATIENCE, check=False
+            [sys.executable, "-c", code, kind],
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
         assert done.returncode < 0
 
