@@ -1,6 +1,7 @@
 """The lowest versions that pyproject.toml declares, as pip's constraints, and pytest's configuration for them.
 
-``python -m tests.floors DIRECTORY``, a part of ``make floors``, writes them there. What only the tests need has the version of constraints.txt.
+``python -m tests.floors DIRECTORY``, a part of ``make floors``, writes both there. What only the tests need has the
+version of constraints.txt.
 """
 
 from __future__ import annotations
