@@ -19,7 +19,7 @@ FUZZ_SEED ?= 1
 ANSWERS = TEST_DATABASE=$* DJANGO_SETTINGS_MODULE=tests.settings $(DEV)/bin/python -c 'import django; django.setup(); \
 	from django.db import connection as c; c.vendor == "sqlite" or c._nodb_cursor().__enter__()' >/dev/null 2>&1
 # The tests that have a long form (tests/soak.py).
-SOAKED := tests/hostile tests/faults tests/web tests/edges
+SOAKED := tests/hostile tests/faults tests/web tests/edges tests/isolation/test_users.py
 # The tests that meet every package of the users', and what of those the tests need.
 ON_FLOORS := tests/test_cedar.py tests/test_dependencies.py tests/test_flow.py tests/test_ninja.py tests/test_panels.py \
 	tests/test_telemetry.py tests/test_templating.py tests/engines/test_verified_permissions.py tests/rest_framework \

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar
 
@@ -103,15 +102,15 @@ class Observing:
 
     def __init__(self) -> None:
         self._observer = Observer()
-        self._lock = Lock()
-        self._awaited: tuple[str, Callable[[], None]] | None = None
+        self._awaited: dict[str, Callable[[], object]] = {}
 
     @property
     def observer(self) -> Observer:
         """Who is told."""
-        awaited = self._awaited
-        if awaited is not None and awaited[0] in sys.modules:
-            self._begin()
+        for package in list(self._awaited):
+            if package in sys.modules:
+                # One step, so that one thread alone does it: a lock could be found taken after a fork.
+                self._awaited.pop(package, _nothing)()
         return self._observer
 
     @observer.setter
@@ -121,13 +120,7 @@ class Observing:
 
     def await_package(self, package: str, observe: Callable[[], None]) -> None:
         """Have ``observe`` called when something is to be told after any part of the process has imported a package."""
-        self._awaited = package, observe
-
-    def _begin(self) -> None:
-        with self._lock:
-            awaited, self._awaited = self._awaited, None
-        if awaited is not None:
-            awaited[1]()
+        self._awaited = {package: observe}
 
     @contextmanager
     def use(self, observer: Observer) -> Iterator[None]:
@@ -137,6 +130,10 @@ class Observing:
             yield
         finally:
             self.observer = before
+
+
+def _nothing() -> None:
+    pass
 
 
 _UNWATCHED = Deciding()

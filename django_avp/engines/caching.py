@@ -31,6 +31,8 @@ __all__ = ["CachingEngine"]
 
 logger = logging.getLogger("django_avp")
 
+_KEPT = frozenset(verdict.value for verdict in Verdict if verdict is not Verdict.UNDECIDED)
+
 
 class CachingEngine:
     """Decides with another engine what the cache does not know.
@@ -108,7 +110,8 @@ class CachingEngine:
             # The engine has its own way with claims that have no form in Cedar.
             return {}, {}
         found = self._cache.get_many(set(keys.values()), max(conf.cache_ttl, conf.cache_denied_ttl))
-        known = {check: _decision(found[key]) for check, key in keys.items() if key in found}
+        decisions = {check: _decision(found[key]) for check, key in keys.items() if key in found}
+        known = {check: decision for check, decision in decisions.items() if decision is not None}
         observing.observer.looked_up(hits=len(known), misses=len(keys) - len(known))
         return keys, known
 
@@ -134,9 +137,12 @@ class CachingEngine:
         return keys_of(batch, kind, policies, schema)
 
 
-def _decision(value: Any) -> Decision:
-    verdict, policies, errors = value
-    return Decision(Verdict(verdict), tuple(policies), tuple(errors))
+def _decision(value: Any) -> Decision | None:
+    """A decision; ``None`` for what another version of this package has written."""
+    match value:
+        case [str(verdict), [*policies], [*errors]] if verdict in _KEPT:
+            return Decision(Verdict(verdict), tuple(policies), tuple(errors))
+    return None
 
 
 def _without(batch: Batch, known: Mapping[Check, Decision]) -> Batch:

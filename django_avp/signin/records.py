@@ -46,9 +46,11 @@ def create(tokens: Tokens) -> str:
 
 @sensitive_variables()
 def load(key: str) -> Tokens | None:
-    """The tokens of a record; ``None`` if it is gone."""
-    packed = _store(key).get(_NAME)
-    return None if packed is None else Tokens(*packed)
+    """The tokens of a record; ``None`` if it is gone, or is of another version of this package."""
+    match _store(key).get(_NAME):
+        case [str(), int(), str(), str(), str()] as packed:
+            return Tokens(*packed)
+    return None
 
 
 @sensitive_variables()

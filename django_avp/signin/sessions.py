@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import SESSION_KEY
 from django.views.decorators.debug import sensitive_variables
@@ -43,7 +43,7 @@ class Held:
 
 def add_attempt(session: SessionBase, attempt: Attempt, goal: str) -> None:
     """Remember a sign-in that begins, and where it shall lead."""
-    begun = [*session.get(_ATTEMPTS, [])][1 - MOST_ATTEMPTS :]
+    begun = _begun(session)[1 - MOST_ATTEMPTS :]
     session[_ATTEMPTS] = [
         *begun,
         [time.time(), attempt.state, attempt.nonce, attempt.verifier, attempt.redirect_uri, goal],
@@ -53,7 +53,7 @@ def add_attempt(session: SessionBase, attempt: Attempt, goal: str) -> None:
 @sensitive_variables()
 def take_attempt(session: SessionBase, state: str) -> tuple[Attempt, str] | None:
     """The sign-in that a state belongs to, and where it shall lead; it can be taken once."""
-    begun = session.get(_ATTEMPTS, [])
+    begun = _begun(session)
     found = next((one for one in begun if one[1] == state), None)
     if found is None:
         return None
@@ -95,8 +95,23 @@ def keep(session: SessionBase, tokens: Tokens, record: str) -> None:
 
 def held_in(session: SessionBase) -> Held | None:
     """The tokens of a session, if they can be refreshed."""
-    record, expires_at = session.get(_HELD, ("", 0))
-    return Held(record, expires_at) if record else None
+    match session.get(_HELD):
+        case [str(record), int(expires_at)] if record:
+            return Held(record, expires_at)
+    return None
+
+
+def _begun(session: SessionBase) -> list[Any]:
+    """The sign-ins that have begun; what another version of this package has written is none."""
+    begun = session.get(_ATTEMPTS)
+    return [one for one in begun if _is_attempt(one)] if isinstance(begun, list) else []
+
+
+def _is_attempt(value: object) -> bool:
+    match value:
+        case [float(), str(), str(), str(), str(), str()]:
+            return True
+    return False
 
 
 def forget(session: SessionBase, *, tokens: bool = True) -> None:

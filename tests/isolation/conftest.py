@@ -25,7 +25,8 @@ def environment(tmp_path_factory, mint):
         "SITE_POLICIES": str(place / "policies"),
         "SITE_JWKS": json.dumps(mint.jwks),
     }
-    subprocess.run([sys.executable, "-m", "tests.isolation.fill"], cwd=ROOT, env=variables, check=True, timeout=PATIENCE)
+    command = [sys.executable, "-m", "tests.isolation.fill"]
+    subprocess.run(command, cwd=ROOT, env=variables, check=True, timeout=PATIENCE)  # noqa: S603
     return variables
 
 

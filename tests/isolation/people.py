@@ -116,7 +116,7 @@ def policies() -> str:
     )
     return f"""{cells}
 @id("lists") permit (principal is PhotoFlash::User, action == PhotoFlash::Action::"ListPhotos", resource);
-@id("viewers") permit (principal, action == PhotoFlash::Action::"EditPhoto", resource)
+@id("viewers") permit (principal is PhotoFlash::User, action == PhotoFlash::Action::"EditPhoto", resource)
 when {{ resource.viewers.contains(principal) }};
 @id("level") permit (principal, action == PhotoFlash::Action::"DeletePhoto", resource)
 when {{ principal has "custom:level" && resource has title && resource.title == principal["custom:level"] }};

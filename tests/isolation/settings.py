@@ -14,7 +14,19 @@ TEMPLATES[0]["DIRS"] = [os.path.join(os.path.dirname(__file__), "templates")]  #
 AVP_POLICIES = os.environ["SITE_POLICIES"]
 # A list looks at every level, and the photos here are in no album.
 AVP_MAX_DEPTH = 2
-AVP_CONTEXT = "tests.isolation.views.context"
+AVP_CONTEXT = os.environ.get("SITE_CONTEXT", "tests.isolation.views.context")
+DEBUG = "SITE_DEBUG" in os.environ
+AVP_ENGINE = os.environ.get("SITE_ENGINE", "django_avp.engines.cedar.CedarEngine")
+if "SITE_ENDPOINT" in os.environ:
+    AVP_POLICY_STORE_ID = os.environ["SITE_STORE"]
+    AVP_CLIENT_OPTIONS = {
+        "endpoint_url": os.environ["SITE_ENDPOINT"],
+        "region_name": "eu-west-1",
+        "aws_access_key_id": "x",
+        "aws_secret_access_key": "x",
+    }
+    # Fetched, as in production.
+    AVP_JWKS, AVP_JWKS_URL = None, os.environ["SITE_KEYS"]
 AVP_TOKEN_SOURCES = ["django_avp.tokens.sources.AuthorizationHeader", "django_avp.tokens.sources.Session"]
 AVP_PERMISSION_ACTIONS = {
     "testapp.view_photo": "ViewPhoto",

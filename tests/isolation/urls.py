@@ -31,4 +31,6 @@ urlpatterns = [
     path("leave/", views.leave),
     path("return/", views.come_back),
     path("held/", views.held),
+    path("process/", views.process),
+    path("pid/", views.pid),
 ]

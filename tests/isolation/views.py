@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
+import sys
+import threading
 import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +23,7 @@ from django.template.response import TemplateResponse
 from rest_framework import generics, serializers
 
 from django_avp.authorization import Authorization
+from django_avp.cedar import Cause
 from django_avp.decorators import action_required
 from django_avp.entities.world import World, Worlds
 from django_avp.identity import Identity
@@ -338,3 +342,18 @@ def held(request: HttpRequest) -> HttpResponse:
     objects = gc.get_objects()
     ours = Counter(type(item).__name__ for item in objects if isinstance(item, OURS))
     return JsonResponse({"objects": len(objects), "ours": dict(ours), "traced": traced})
+
+
+def process(request: HttpRequest) -> HttpResponse:
+    """Which process this is, and what it says; a worker that has not read its store yet says so."""
+    if request.avp.can("Moderate").cause is Cause.UNAVAILABLE:
+        return JsonResponse({"status": "unavailable"})
+    own = told(request.avp, list(ROWS.all()))
+    threads = [thread.name for thread in threading.enumerate()]
+    parent = os.getppid()
+    return JsonResponse({"status": "known", "own": own, "pid": os.getpid(), "parent": parent, "threads": threads})
+
+
+def pid(request: HttpRequest) -> HttpResponse:
+    """Whom to tell to end: the process that has started this one, if a server has workers."""
+    return HttpResponse(str(os.getppid() if "gunicorn" in sys.modules else os.getpid()))

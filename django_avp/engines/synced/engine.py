@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from threading import Lock
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -38,8 +39,9 @@ class SyncedEngine:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._where: tuple[str, dict[str, Any]] | None = None
         self._connection = Connection()
-        self._cache: SharedCache | None = None
+        self._cache = SharedCache("default")
         self._stores: OrderedDict[str, SyncedStore] = OrderedDict()
 
     def policies(self, store: str | None = None) -> Policies:
@@ -87,10 +89,14 @@ class SyncedEngine:
             raise ImproperlyConfigured(
                 "AVP_POLICY_STORE_ID is missing. SyncedEngine reads a policy store: give its id or alias."
             )
+        where = (conf.cache or "default", dict(conf.client_options))
         with self._lock:
+            if where != self._where:
+                # What was read elsewhere does not decide here.
+                self._stop()
+                self._where, self._connection, self._cache = where, Connection(where[1]), SharedCache(where[0])
             found = self._stores.pop(store, None)
             if found is None:
-                self._cache = self._cache or SharedCache(conf.cache or "default")
                 found = SyncedStore(store, self._connection, self._cache)
             self._stores[store] = found
             while len(self._stores) > _MOST_STORES:
@@ -101,8 +107,11 @@ class SyncedEngine:
     def close(self) -> None:
         """Let all threads end."""
         with self._lock:
-            while self._stores:
-                self._stores.popitem()[1].stop()
+            self._stop()
+
+    def _stop(self) -> None:
+        while self._stores:
+            self._stores.popitem()[1].stop()
 
     def _snapshot(self, store: str | None) -> Snapshot:
         return self.store(store).snapshot()

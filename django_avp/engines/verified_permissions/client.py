@@ -33,10 +33,16 @@ _ATTEMPTS = 3
 
 
 class Connection:
-    """The client of ``AVP_CLIENT_OPTIONS``, made when it is first needed, so after a fork."""
+    """A client that is made when it is first needed, so after a fork, and anew when its options have changed.
 
-    def __init__(self) -> None:
+    Args:
+        options: for a client that stays as it is, in place of ``AVP_CLIENT_OPTIONS``.
+    """
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._lock = Lock()
+        self._options = options
+        self._made_of: Mapping[str, Any] = {}
         self._client: Any = None
 
     def client(self) -> Any:
@@ -45,18 +51,24 @@ class Connection:
         Raises:
             BotoCoreError: there is no region, or an option that cannot be.
         """
+        options = self.options
         with self._lock:
-            if self._client is not None:
+            if self._client is not None and options == self._made_of:
                 return self._client
-            client, has_credentials = _make_client(conf.client_options)
+            client, has_credentials = _make_client(options)
             # One without never finds any; what hands them out may only be late.
-            self._client = client if has_credentials else None
+            self._client, self._made_of = client if has_credentials else None, dict(options)
             return client
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Keyword arguments for ``boto3.client``."""
+        return conf.client_options if self._options is None else self._options
 
     @property
     def patience(self) -> float | None:
         """Seconds that a call takes at most with all its attempts; ``None`` where an option says to wait for ever."""
-        config = _config(conf.client_options)
+        config = _config(self.options)
         connect, read, retries = config.connect_timeout, config.read_timeout, config.retries or {}
         if connect is None or read is None:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from threading import Lock
 
 from asgiref.sync import sync_to_async
@@ -50,7 +51,7 @@ class VerifiedPermissionsEngine:
         self._connection = Connection()
         self._workers: Workers | None = None
         self._breaker = Breaker()
-        self._schema: list[Schema | None] = []
+        self._schema: tuple[Sequence[Path], Schema | None] | None = None
 
     def decide(self, batch: Batch) -> Decisions:
         """Decide every check of the batch; see :class:`django_avp.engines.base.Engine`."""
@@ -89,7 +90,7 @@ class VerifiedPermissionsEngine:
         return _Plan(batch, None if batch.identity.has_token else self.schema(batch.store))
 
     def schema(self, store: str | None) -> Schema | None:
-        """The schema beside the project's policies, read once: the one that its stores are given.
+        """The schema beside the project's policies, read once for these: the one that its stores are given.
 
         What a schema does not declare, the service refuses; so contexts are cut to it, and claims without a token
         (rule A7).
@@ -97,10 +98,11 @@ class VerifiedPermissionsEngine:
         Raises:
             PolicyError: it cannot be parsed.
         """
+        directories = conf.policies
         with self._lock:
-            if not self._schema:
-                self._schema = [load_schema(conf.policies)]
-            return self._schema[0]
+            if self._schema is None or self._schema[0] != directories:
+                self._schema = (directories, load_schema(directories))
+            return self._schema[1]
 
     def _jobs(self, plan: _Plan, batch: Batch) -> list[Job[Decisions]]:
         """The calls of a plan, all under way at once."""
