@@ -24,7 +24,7 @@ SOAKED := tests/hostile tests/faults tests/web tests/edges tests/isolation/test_
 ON_FLOORS := tests/test_cedar.py tests/test_dependencies.py tests/test_flow.py tests/test_ninja.py tests/test_panels.py \
 	tests/test_telemetry.py tests/test_templating.py tests/engines/test_verified_permissions.py tests/rest_framework \
 	tests/signin tests/testing/test_plugin.py tests/testing/test_policy_yaml.py tests/tokens
-FLOORS_TOOLS := adrf hypothesis opentelemetry-sdk PyMySQL pytest-randomly schemathesis
+FLOORS_TOOLS := adrf hypothesis opentelemetry-sdk "psycopg[binary]" PyMySQL pytest-randomly schemathesis
 # The browser of make browser.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 # A directory in which every test run leaves a JUnit report.
