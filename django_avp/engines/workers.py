@@ -21,6 +21,9 @@ Result = TypeVar("Result")
 # Threads written off at once. A network that swallows everything keeps each for a quarter of an hour, and a breaker
 # lets a dozen a minute try it.
 _MOST_LOST = 256
+# How many times as long as it may take, somebody waits for the turn of a job: the line moves on as each job has an end,
+# unless as many threads are stuck as may be.
+_TURNS = 4
 
 
 class Job(Generic[Result]):
@@ -38,6 +41,7 @@ class Job(Generic[Result]):
         self.is_finished = False
         self._operation = operation
         self._future: Future[Result] = Future()
+        self._in_line = time.monotonic()
         self._begun: float | None = None
 
     def begin(self) -> None:
@@ -58,20 +62,22 @@ class Job(Generic[Result]):
         """What it returns, or raises.
 
         Args:
-            patience: seconds that it may take once it has begun; a line of jobs moves on as each of them has an end.
+            patience: seconds that it may take once it has begun, and a quarter of those that it may wait for that.
 
         Raises:
-            TimeoutError: it took longer.
+            TimeoutError: it took longer, or there is no thread to run it.
         """
         while not self._future.done():
             try:
                 self._future.exception(self._rest(patience))
             except TimeoutError:
                 self._check(patience)
-        return self._future.result()
+        return self._outcome()
 
     async def aresult(self, patience: float | None) -> Result:
         """The same as :meth:`result`, without blocking the event loop."""
+        if self._future.done():
+            return self._outcome()
         awaited = asyncio.wrap_future(self._future)
         try:
             while not awaited.done():
@@ -91,13 +97,20 @@ class Job(Generic[Result]):
         """Take it back, if it has not begun; whether that was so."""
         return self._future.cancel()
 
+    def _outcome(self) -> Result:
+        if self._future.cancelled():
+            raise TimeoutError
+        return self._future.result()
+
     def _rest(self, patience: float | None) -> float | None:
-        if patience is None or self._begun is None:
-            return patience
-        return max(self._begun + patience - time.monotonic(), 0.0)
+        if patience is None:
+            return None
+        begun = self._begun
+        until = self._in_line + _TURNS * patience if begun is None else begun + patience
+        return max(until - time.monotonic(), 0.0)
 
     def _check(self, patience: float | None) -> None:
-        if self._begun is not None and self._rest(patience) == 0:
+        if self._rest(patience) == 0:
             raise TimeoutError
 
 
@@ -130,17 +143,24 @@ class Workers:
         if not self._line.has_idle():
             with self._lock:
                 if self._started < self._number:
-                    self._started += 1
                     self._start()
+                if not self._started:
+                    job.cancel()
         return job
 
     def give_up(self, job: Job[Any]) -> None:
         """Wait for a job no longer; another thread takes the place of one that runs it."""
         if not job.cancel() and self._line.lose(job):
-            self._start()
+            with self._lock:
+                self._started -= 1
+                self._start()
 
     def _start(self) -> None:
-        Thread(target=_work, args=(self._line,), name=self._name, daemon=True).start()
+        try:
+            Thread(target=_work, args=(self._line,), name=self._name, daemon=True).start()
+        except RuntimeError:  # a process, or a machine, may have no more of them
+            return
+        self._started += 1
 
 
 class _Line:

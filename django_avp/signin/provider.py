@@ -148,6 +148,8 @@ class Provider:
                 redirect_uri=attempt.redirect_uri,
                 allow_redirects=False,
             )
+            # Older versions of Authlib hand on what is no record.
+            answer = {**answer}
         return self._verified(answer, nonce=attempt.nonce)
 
     @sensitive_variables()
@@ -162,7 +164,7 @@ class Provider:
         """
         endpoint = self._endpoint("token_endpoint")
         with self._client() as client, _translated():
-            answer = client.refresh_token(endpoint, refresh_token=tokens.refresh_token, allow_redirects=False)
+            answer = {**client.refresh_token(endpoint, refresh_token=tokens.refresh_token, allow_redirects=False)}
         _, renewed = self._verified(answer)
         if renewed.principal_id != tokens.principal_id:
             raise SignInError("user")

@@ -71,7 +71,7 @@ def test_as_many_as_there_are_threads_run_at_once():
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_wait_ends_and_another_thread_takes_over(released, is_async):
     """The one that hangs is written off, and ends with what it does."""
-    workers = Workers("test-takes-over", 1)
+    workers = Workers(f"test-takes-over-{is_async}", 1)
     hung = workers.submit(hang(released))
     with pytest.raises(TimeoutError):
         asyncio.run(hung.aresult(0.05)) if is_async else hung.result(0.05)
@@ -79,10 +79,10 @@ def test_a_wait_ends_and_another_thread_takes_over(released, is_async):
     workers.give_up(hung)
     assert hung.is_lost
     assert workers.submit(lambda job: "next").result(PATIENCE) == "next"
-    lost, _ = alive("test-takes-over")
+    lost, _ = alive(f"test-takes-over-{is_async}")
     released.set()
     lost.join(PATIENCE)
-    assert len(alive("test-takes-over")) == 1
+    assert len(alive(f"test-takes-over-{is_async}")) == 1
     assert workers.submit(lambda job: "again").result(PATIENCE) == "again"
 
 
@@ -166,3 +166,45 @@ def test_threads_end_with_their_workers(released):
     for thread in threads:
         thread.join(PATIENCE)
     assert alive("test-end") == []
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_turn_that_does_not_come_is_not_waited_for(released, monkeypatch, is_async):
+    """Where as many threads hang as may be, a wait has an end all the same, and what it was for is not run."""
+    monkeypatch.setattr(module, "_MOST_LOST", 0)
+    workers, ran = Workers("test-turn", 1), []
+    hung = begun(workers.submit(hang(released)))
+    workers.give_up(hung)
+    waiting = workers.submit(lambda job: ran.append("late"))
+    with pytest.raises(TimeoutError):
+        asyncio.run(waiting.aresult(0.05)) if is_async else waiting.result(0.05)
+    workers.give_up(waiting)
+    released.set()
+    assert workers.submit(lambda job: "next").result(PATIENCE) == "next"
+    assert ran == []
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_where_there_are_no_more_threads_nothing_is_waited_for(released, is_async):
+    """Neither for the first one nor for one in the place of another; there are some again, when there can be."""
+    workers = Workers("test-none", 1)
+
+    def refused():
+        job = workers.submit(lambda job: "none")
+        with pytest.raises(TimeoutError):
+            asyncio.run(job.aresult(PATIENCE)) if is_async else job.result(PATIENCE)
+        workers.give_up(job)
+
+    before = threading.stack_size(1 << 46)  # none can have so large a stack
+    try:
+        refused()
+    finally:
+        threading.stack_size(before)
+    hung = begun(workers.submit(hang(released)))
+    threading.stack_size(1 << 46)
+    try:
+        workers.give_up(hung)
+        refused()
+    finally:
+        threading.stack_size(before)
+    assert workers.submit(lambda job: "next").result(PATIENCE) == "next"

@@ -221,7 +221,7 @@ class Controller:
                 """A worker ended."""
 
         pluginmanager.add_hookspecs(Hooks)
-        pluginmanager.register(SimpleNamespace(), "xdist")
+        pluginmanager.register(object(), "xdist")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session):
