@@ -51,7 +51,9 @@ CONTEXT = Refusal(
     "Give plain values under other keys.",
 )
 CLAIMS = Refusal(
-    "claims", "The claims have no form that Cedar and the schema agree on.", "Compare them with the schema."
+    "claims",
+    "The claims have no form that Cedar and the schema agree on, or nest too deeply.",
+    "Compare them with the schema.",
 )
 NOT_ACCEPTED = Refusal(
     "not_accepted",
