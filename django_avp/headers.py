@@ -27,8 +27,7 @@ def add_headers(response: HttpResponseBase, authorization: Authorization) -> Non
         patch_cache_control(response, private=True)
     if authorization.is_used or authorization.is_user_read:
         patch_vary_headers(response, [header for source in runtime.token_sources for header in source.vary])
-    # Of two pages that are not found one may be there, and hidden by what was decided.
-    if authorization.rounds and conf.server_timing and response.status_code != 404:
+    if authorization.rounds and conf.server_timing:
         _add_server_timing(response, authorization)
 
 

@@ -97,3 +97,6 @@ STATIC_URL = "static/"  # where the admin's pages look for their files
 AVP_USER_POOLS = {"eu-west-1_AbCdEf123": ["client-1"]}
 AVP_NAMESPACE = "PhotoFlash"
 AVP_POLICIES = BASE_DIR / "policies"
+
+# Django 6.1 wants one to be named; tests keep what is sent in memory.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
