@@ -11,6 +11,7 @@ import sys
 from contextlib import nullcontext
 from urllib.parse import parse_qs
 
+import django
 import pytest
 from django.core import mail
 from django.core.signals import got_request_exception
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.django_db
 
 LENGTH = 16
 EMAIL = "never-to-be-seen@claims.example"
+ADMIN = "admin@site.example"
 CLIENT_SECRET = "never-to-be-seen-client-secret"
 # What is named as a token is hidden by Django; these names tell it nothing.
 ODD_COOKIE = ("django_avp.tokens.sources.Cookie", {"id_token": "who", "access_token": None})
@@ -65,7 +67,8 @@ class Told:
 
     def __init__(self, settings, debug):
         settings.DEBUG = debug
-        settings.ADMINS = [("admin", "admin@site.example")]
+        # Until Django 6 each has a name.
+        settings.ADMINS = [ADMIN if django.VERSION >= (6,) else ("admin", ADMIN)]
         self.texts = []
         self._records = Records()
 
