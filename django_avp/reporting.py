@@ -54,15 +54,14 @@ def _is_handed_secrets(frame: FrameType) -> bool:
     """Whether a function is of a holder of tokens, or of a library that one has called, with no code of the site
     between them."""
     caller: FrameType | None = frame
-    while caller is not None:
-        module = f"{caller.f_globals.get('__name__', '')}."
-        if module.startswith(_HOLDERS):
-            # All of Django is called by the middleware.
-            return caller is frame or not module.startswith(_MIDDLEWARE)
-        if not caller.f_code.co_filename.startswith(_LIBRARIES):
-            return False
-        caller = caller.f_back
-    return False
+    while caller is not None and not _module_of(caller).startswith(_HOLDERS):
+        caller = caller.f_back if caller.f_code.co_filename.startswith(_LIBRARIES) else None
+    # All of Django is called by the middleware.
+    return caller is not None and (caller is frame or not _module_of(caller).startswith(_MIDDLEWARE))
+
+
+def _module_of(frame: FrameType) -> str:
+    return f"{frame.f_globals.get('__name__', '')}."
 
 
 def _sensitive_names() -> frozenset[str]:

@@ -101,7 +101,7 @@ def test_the_time_counts_from_the_beginning(released, is_async):
             job.begin()
         return "parts"
 
-    parts = workers.submit(in_parts)
+    parts = begun(workers.submit(in_parts))
     assert (asyncio.run(parts.aresult(1)) if is_async else parts.result(1)) == "parts"
     assert hung.result(PATIENCE)
 
