@@ -508,6 +508,11 @@ class Authorization:
         return self._identity
 
     @property
+    def has_identity(self) -> bool:
+        """Whether a token identifies somebody; to know that alone makes no response personal."""
+        return self._identity is not None
+
+    @property
     def user(self) -> Any:
         """The Django user of the identity, looked up once; ``None`` if nobody is identified or there is no user."""
         self.mark_read()

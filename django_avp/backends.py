@@ -114,7 +114,7 @@ def _action_of_kind(schema: Schema | None, perm: str, kind: Any) -> EntityUid | 
 def _authorization(user_obj: Any) -> Authorization | None:
     """The request's authorization, if it was a token that identified the user."""
     authorization: Authorization | None = getattr(user_obj, "avp", None)
-    return authorization if authorization is not None and authorization.identity is not None else None
+    return authorization if authorization is not None and authorization.has_identity else None
 
 
 def _resource_type(kind: Any) -> str | None:

@@ -144,7 +144,7 @@ class Gate:
                 authorization.collect(*item)
 
     def _refusal(self, authorization: Authorization, error: ActionDenied) -> Exception:
-        is_hidden = self.raise_404 and authorization._identity is not None
+        is_hidden = self.raise_404 and authorization.has_identity
         return Http404() if is_hidden else error
 
 
@@ -164,7 +164,7 @@ def is_identified(authorization: Authorization) -> bool:
     if isinstance(authorization.fault, KeySetUnavailableError):
         raise AuthorizationUnavailable("The keys that verify tokens cannot be fetched.")
     is_anonymous = conf.anonymous_principal is not None and authorization.fault is None
-    return authorization._identity is not None or is_anonymous
+    return authorization.has_identity or is_anonymous
 
 
 def declare(view: Any, declaration: Declaration) -> None:

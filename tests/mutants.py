@@ -63,7 +63,9 @@ GROUPS = {
         "tokens/test_verifier.py tokens/test_rules.py tokens/test_memory.py",
     ),
     "sources": Group("tokens/sources.py tokens/alb.py tokens/alb_keys.py", "tokens/test_sources.py tokens/test_alb.py"),
-    "keys": Group("tokens/jwks.py tokens/keys.py tokens/documents.py", "tokens/test_keys.py tokens/test_jwks.py"),
+    "keys": Group(
+        "tokens/jwks.py tokens/keys.py tokens/flights.py tokens/documents.py", "tokens/test_keys.py tokens/test_jwks.py"
+    ),
     "identity": Group(
         "identity.py identification.py backends.py gates.py engines/base.py",
         "test_identity.py test_rules_c.py test_middleware.py test_rules_b.py test_backends.py test_gates.py",

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django_avp.exceptions import KeySetUnavailableError, TokenInvalidError
 from django_avp.observing import observing
 from django_avp.tokens.documents import TIMEOUT, fetch_document
-from django_avp.tokens.keys import FAILURE_PAUSE, KEY_ID_PAUSE, Clock, Fetch, Flight
+from django_avp.tokens.flights import Flight
+from django_avp.tokens.keys import FAILURE_PAUSE, KEY_ID_PAUSE, Clock, Fetch
 
 __all__ = ["LoadBalancerKeys"]
 

@@ -13,7 +13,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from django_avp.conf import conf
 from django_avp.exceptions import KeySetUnavailableError, TokenError
 from django_avp.observing import observing
 from django_avp.tokens.documents import TIMEOUT, fetch_document
+from django_avp.tokens.flights import Flight
 from django_avp.tokens.jwks import GivenSet, parse_key_set, unknown_key
 from django_avp.typed_settings import snapshot
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from django_avp.conf import Settings
     from django_avp.tokens.rules import TokenRules
 
-__all__ = ["Clock", "Fetch", "Flight", "KeySet", "KeySets"]
+__all__ = ["Clock", "Fetch", "KeySet", "KeySets"]
 
 logger = logging.getLogger("django_avp")
 
@@ -258,41 +258,6 @@ class _FetchedSet:
 
 KeySet = GivenSet | _FetchedSet
 """The keys of an issuer, each by its id."""
-
-
-class Flight:
-    """A fetch under way, begun for one key id; ``landed`` is done when its outcome is known.
-
-    ``begun_at`` is the time by the clock of who began it, and ``expires_at`` that after which nobody waits for it.
-    """
-
-    __slots__ = ("begun_at", "expires_at", "key_id", "landed")
-
-    def __init__(self, key_id: str, begun_at: float, timeout: float) -> None:
-        self.key_id = key_id
-        self.begun_at = begun_at
-        self.expires_at = begun_at + timeout
-        self.landed: Future[None] = Future()
-        # One of those who wait may be cancelled: the fetch is not.
-        self.landed.set_running_or_notify_cancel()
-
-    def begin(self, run: Callable[[Flight], None], fail: Callable[[str], None]) -> None:
-        """Have it run in a thread of its own, because only so the time for all of a fetch is bounded.
-
-        Args:
-            run: fetches, and keeps the outcome.
-            fail: keeps the fault, if there is no thread to be had.
-        """
-
-        def whole() -> None:
-            run(self)
-            self.landed.set_result(None)
-
-        try:
-            threading.Thread(target=observing.observer.carried(whole), name="django-avp-key-set", daemon=True).start()
-        except RuntimeError as error:  # a process, or a machine, may have no more of them
-            fail(type(error).__name__)
-            self.landed.set_result(None)
 
 
 def _url(issuer: str, pool: str, configured: str | Mapping[str, str] | None) -> str:
