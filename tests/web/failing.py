@@ -86,6 +86,13 @@ def asking(request):
     return HttpResponse(str(bool(request.avp.can("ListPhotos"))))
 
 
+def building(request):
+    photo = Photo(pk=1)
+    # The attribute that is read by a method of the registered class fails.
+    photo.title = True
+    return HttpResponse(str(request.avp.can("ViewPhoto", photo)))
+
+
 def template(request):
     text = "{% load avp %}{% can 'ViewPhoto' note %}{% endcan %}"
     return HttpResponse(engines["django"].from_string(text).render({"note": Note(pk=1)}, request))
@@ -118,6 +125,7 @@ def browsable(request):
 urlpatterns = [
     path("view/", view),
     path("asking/", asking),
+    path("building/", building),
     path("template/", template),
     path("listing/", listing),
     path("gated-by-failure/", gated),

@@ -43,6 +43,7 @@ LAYERS = {
     "AVP_USER_RESOLVER": ("view/", {"AVP_USER_RESOLVER": failing.resolve}),
     "AVP_CONTEXT": ("asking/", {"AVP_CONTEXT": failing.context_of}),
     "an engine": ("asking/", {"AVP_ENGINE": "tests.web.failing.Engine"}),
+    "an entity's attribute": ("building/", {}),
     "a gate's resource": ("gated-by-failure/", {}),
     "a view": ("view/", {}),
     "a template tag": ("template/", {}),
