@@ -26,6 +26,7 @@ from django_avp.authorization import Authorization
 from django_avp.cedar import Cause
 from django_avp.decorators import action_required
 from django_avp.entities.world import World, Worlds
+from django_avp.filtering import kept
 from django_avp.identity import Identity
 from django_avp.questions import Questions
 from django_avp.rest_framework.fields import PermittedActionsField
@@ -40,6 +41,9 @@ PERMISSIONS = {"view": "testapp.view_photo", "edit": "testapp.change_photo", "de
 PATIENCE = 60
 ROWS = Photo.objects.order_by("pk")
 OURS = (HttpRequest, Authorization, Identity, Questions, VerifiedToken, World, Worlds)
+
+# Every request has another context, so conditions of lists come and go: with few of them it shows what else stays.
+kept._MOST = 64
 
 # What background tasks have found, by the number of the request that began them.
 begun: dict[str, asyncio.Task[dict[str, Any]]] = {}
