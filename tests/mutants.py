@@ -60,27 +60,43 @@ class Group:
 GROUPS = {
     "judging": Group(
         "tokens/judging.py tokens/verifier.py tokens/memory.py tokens/rules.py tokens/compact.py tokens/pyjwt.py",
-        "tokens/test_verifier.py tokens/test_rules.py tokens/test_memory.py",
+        "tokens/test_verifier.py tokens/test_rules.py tokens/test_memory.py tokens/test_pyjwt.py test_middleware.py",
     ),
     "sources": Group("tokens/sources.py tokens/alb.py tokens/alb_keys.py", "tokens/test_sources.py tokens/test_alb.py"),
     "keys": Group(
-        "tokens/jwks.py tokens/keys.py tokens/flights.py tokens/documents.py", "tokens/test_keys.py tokens/test_jwks.py"
+        "tokens/jwks.py tokens/keys.py tokens/flights.py tokens/documents.py",
+        "tokens/test_keys.py tokens/test_jwks.py tokens/test_verifier.py",
     ),
     "identity": Group(
         "identity.py identification.py backends.py gates.py engines/base.py",
-        "test_identity.py test_rules_c.py test_middleware.py test_rules_b.py test_backends.py test_gates.py",
+        "test_identity.py test_rules_b.py test_rules_c.py test_middleware.py test_backends.py test_gates.py"
+        " test_users.py engines/test_base.py rest_framework/test_authentication.py rest_framework/test_permissions.py",
     ),
-    "slicing": Group("slicing.py needs.py", "test_slicing.py test_needs.py"),
+    "slicing": Group(
+        "slicing.py needs.py", "test_slicing.py test_needs.py engines/test_cedar.py engines/test_likeness.py"
+    ),
     "sealing": Group("engines/sealing.py", "engines/test_sealing.py"),
     "caching": Group(
-        "engines/caching.py engines/keys.py engines/shared_cache.py", "engines/test_sealing.py engines/test_caching.py"
+        "engines/caching.py engines/keys.py engines/shared_cache.py",
+        "engines/test_sealing.py engines/test_caching.py engines/test_tenants.py faults/test_engines.py",
     ),
-    "verified_permissions": Group("engines/verified_permissions/*.py", "engines/test_verified_permissions.py"),
-    "synced": Group("engines/synced/*.py", "engines/test_synced.py"),
-    "filtering": Group("filtering/*.py", "filtering/test_rules_e.py filtering/test_dialects.py"),
-    "cedar": Group("engines/cedar.py engines/likeness.py", "engines/test_cedar.py engines/test_likeness.py"),
+    "verified_permissions": Group(
+        "engines/verified_permissions/*.py",
+        "engines/test_verified_permissions.py engines/test_tenants.py faults/test_engines.py",
+    ),
+    "synced": Group("engines/synced/*.py", "engines/test_synced.py engines/test_tenants.py faults/test_engines.py"),
+    "filtering": Group(
+        "filtering/*.py",
+        "filtering/test_rules_e.py filtering/test_dialects.py test_lists.py rest_framework/test_filters.py",
+    ),
+    "cedar": Group(
+        "engines/cedar.py engines/likeness.py", "engines/test_cedar.py engines/test_likeness.py test_rules_a_engine.py"
+    ),
     "authorization": Group(
-        "authorization.py questions.py", "test_authorization.py test_rules_a_engine.py test_rules_b_engine.py"
+        "authorization.py questions.py",
+        "test_authorization.py test_rules_a.py test_rules_a_engine.py test_rules_b.py test_rules_b_engine.py"
+        " test_rules_c.py test_rules_d.py test_lists.py test_flow.py test_gates.py test_users.py test_panels.py"
+        " test_rounds.py test_telemetry.py explanation/test_explaining.py explanation/test_who.py",
     ),
 }
 
