@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import connection
 from django.db.models import Count, F, Sum
 from django.http import Http404, HttpResponse
@@ -169,6 +169,51 @@ def test_lists_take_contexts(asking, photos):
     with pytest.raises(ValueError, match="token"):
         asking().permitted("EditPhoto", photos, {"token": {}})
     assert not asking().permitted("EditPhoto", photos, {"mfa": {"__entity": {"type": "A", "id": "b"}}})
+
+
+async def _awaited(answer):
+    return await answer
+
+
+def _collected(avp, rows, context):
+    avp.collect("ViewPhoto", rows, context)
+    return avp.can("ViewPhoto", rows[0], context)
+
+
+WAYS = {
+    "can": lambda avp, rows, context: avp.can("ViewPhoto", rows[0], context),
+    "acan": lambda avp, rows, context: async_to_sync(_awaited)(avp.acan("ViewPhoto", rows[0], context)),
+    "collect": _collected,
+    "require": lambda avp, rows, context: avp.require("ViewPhoto", rows[0], context),
+    "arequire": lambda avp, rows, context: async_to_sync(avp.arequire)("ViewPhoto", rows[0], context),
+    "explain": lambda avp, rows, context: avp.explain("ViewPhoto", rows[0], context).decision,
+    "aexplain": lambda avp, rows, context: async_to_sync(avp.aexplain)("ViewPhoto", rows[0], context).decision,
+    "permitted": lambda avp, rows, context: avp.permitted("ViewPhoto", rows, context, on_untranslatable="check"),
+    "apermitted": lambda avp, rows, context: async_to_sync(avp.apermitted)(
+        "ViewPhoto", rows, context, on_untranslatable="check"
+    ),
+}
+
+
+@pytest.mark.parametrize("has_sql", [True, False])
+@pytest.mark.parametrize("way", WAYS)
+def test_no_way_to_ask_loses_the_context(asking, photos, way, has_sql):
+    """What a policy forbids by it is forbidden, and what one permits by it is permitted."""
+    permitted = "true" if has_sql else "resource.likes + 1 > 0"
+
+    def is_granted(context):
+        try:
+            return bool(WAYS[way](asking(), photos, context))
+        except PermissionDenied:
+            return False
+
+    with deciding(f"""
+        permit (principal, action, resource) when {{ {permitted} }};
+        forbid (principal, action, resource) when {{ context has locked }};
+    """):
+        assert (is_granted({}), is_granted({"locked": True})) == (True, False)
+    with deciding(f"permit (principal, action, resource) when {{ {permitted} && context has locked }};"):
+        assert (is_granted({}), is_granted({"locked": True})) == (False, True)
 
 
 def test_the_claims_of_the_access_token_are_in_the_context(user, photos):
