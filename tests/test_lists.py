@@ -8,8 +8,8 @@ import pickle
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
-from django.db import connection
-from django.db.models import Count, F, Sum
+from django.db import NotSupportedError, connection
+from django.db.models import Count, Exists, F, FilteredRelation, OuterRef, Q, Sum
 from django.http import Http404, HttpResponse
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
@@ -160,6 +160,64 @@ def test_lists_are_pickled_as_other_querysets_are(asking, photos):
     again = Photo.objects.all()
     again.query = pickle.loads(pickle.dumps(mine.query))  # noqa: S301 - our own
     assert titles(again.order_by("pk")) == [0, 3, 6, 9]
+
+
+QUERYSETS = {
+    "ordered": lambda rows: rows.order_by("-likes", "pk"),
+    "ordered by a table of the condition": lambda rows: rows.order_by("album__title", "pk"),
+    "filtered": lambda rows: rows.filter(likes__gt=3),
+    "excluded": lambda rows: rows.exclude(likes__in=[2, 8]),
+    "filtered by a table of the condition": lambda rows: rows.filter(album__title="album"),
+    "excluded by a table of the condition": lambda rows: rows.exclude(album__title="album"),
+    "filtered by that there is no row": lambda rows: rows.filter(album__title=None),
+    "filtered by either of two tables": lambda rows: rows.filter(Q(album__title="album") | Q(owner__username="bob")),
+    "filtered by another table": lambda rows: rows.filter(owner__username="bob"),
+    "filtered by the same table twice": lambda rows: rows.filter(album__parent=None, album__is_public=True),
+    "filtered by many": lambda rows: rows.filter(tags__name__in=["a", "b"]).distinct(),
+    "filtered by many of two kinds": lambda rows: rows.filter(tags__name="a").filter(tags__name__in="b"),
+    "filtered by an alias of the condition's table": lambda rows: rows.alias(
+        shown=FilteredRelation("album", condition=Q(album__is_public=True))
+    ).filter(shown__title="album"),
+    "filtered by a subquery": lambda rows: rows.filter(album__in=Album.objects.filter(is_public=True)),
+    "filtered by what exists": lambda rows: rows.filter(Exists(Album.objects.filter(photo=OuterRef("pk")))),
+    "annotated": lambda rows: rows.annotate(n=Count("tags"), title_of_album=F("album__title")).filter(n=3),
+    "joined": lambda rows: rows.select_related("album", "owner").prefetch_related("tags"),
+    "some columns": lambda rows: rows.only("title").defer("album__title"),
+    "none": lambda rows: rows.none(),
+    "extra": lambda rows: rows.extra(where=["likes > %s"], params=[2]),
+    "of an album": lambda rows: Album.objects.get(is_public=True).photo_set.all(),
+    "of a tag": lambda rows: Tag.objects.first().photo_set.all(),
+}
+CONDITIONS = [
+    "resource.is_public || (resource has album && resource.album.is_public)",
+    "resource.album.is_public",
+    "resource has album && !resource.album.is_public",
+    'resource.likes > 4 && !(resource in PhotoFlash::Account::"main")',
+]
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("kind", QUERYSETS)
+def test_a_condition_is_taken_into_any_queryset(asking, photos, kind, condition):
+    """The rows are those of the queryset that may be seen, in its order, whichever tables both ask."""
+    queryset = QUERYSETS[kind](Photo.objects.all())
+    with deciding(f"permit (principal, action, resource) when {{ {condition} }};"):
+        expected = [photo for photo in queryset if asking().can("ViewPhoto", photo)]
+        listed = asking().permitted("ViewPhoto", queryset)
+        assert list(listed) == expected
+        assert len(listed.values("pk")) == listed.count() == len(expected)
+        assert titles(photos.filter(pk__in=listed.values("pk"))) == sorted({*titles(expected)})
+        # It is compiled no more than once, unless two tables have one name, so it is the same wherever it is.
+        kept = asking().permitted("ViewPhoto", photos).query.where.children[-1]
+        assert (kept in listed.query.where.children) == (kind != "filtered by many of two kinds")
+
+
+def test_what_cannot_be_filtered_is_an_error_of_django_s(asking, photos):
+    """As with a filter by hand."""
+    with pytest.raises(TypeError, match="slice"):
+        asking().permitted("ViewPhoto", photos[:3])
+    with pytest.raises(NotSupportedError, match="union"):
+        asking().permitted("ViewPhoto", photos.union(photos))
 
 
 def test_lists_take_contexts(asking, photos):

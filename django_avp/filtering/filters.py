@@ -7,16 +7,14 @@ from typing import Any, TypeVar
 
 from django.db.models import BooleanField, Model, QuerySet
 from django.db.models.expressions import BaseExpression
-from django.db.models.sql.where import WhereNode
+from django.db.models.sql.constants import INNER
+from django.db.models.sql.where import AND, WhereNode
 
 from django_avp.filtering.conditions import Condition, in_groups
 
 __all__ = ["Filter"]
 
 Row = TypeVar("Row", bound=Model)
-
-# What says how a queryset was made, and nothing about its rows.
-_HISTORY = frozenset({"filter_is_sticky", "used_aliases"})
 
 
 class _Where(BaseExpression):
@@ -55,40 +53,50 @@ class _Where(BaseExpression):
 
 
 class Filter:
-    """A condition, and the query that it makes of a queryset without any of its own, which is made once.
+    """A condition, with the query that it makes of a queryset without any of its own: made once, and taken into others.
 
     Args:
-        condition: the condition.
+        condition: the condition. It joins nothing that would repeat a row.
         model: the model that its columns are of.
     """
 
     def __init__(self, condition: Condition, model: type[Model]) -> None:
         self.condition = condition if isinstance(condition, bool) else in_groups(condition)
-        plain: QuerySet[Any] = QuerySet(model)
-        self._plain = _state(plain)
-        self._query: Any = (
-            None if isinstance(self.condition, bool) else _compiled_once(plain.filter(self.condition).query)
-        )
+        if isinstance(self.condition, bool):
+            return
+        query = QuerySet(model).filter(self.condition).query
+        self._model = model._meta.concrete_model
+        self._tables: dict[str, Any] = query.alias_map
+        self._references: dict[str, int] = query.alias_refcount
+        self._prefixes: frozenset[str] = query.subq_aliases
+        self._where = _Where(query.where)
 
     def of(self, queryset: QuerySet[Row]) -> QuerySet[Row]:
         """The rows of a queryset that fulfil the condition; itself for all of them."""
         if isinstance(self.condition, bool):
             return queryset.all() if self.condition else queryset.none()
-        if _state(queryset) != self._plain:
+        if not self._fits(queryset.query):
             return queryset.filter(self.condition)
         # To name every column again takes longer than the database does.
         rows = queryset.all()
-        rows.query = self._query.clone()
-        # Clones have these lists in common, and this query has clones for as long as the process lives.
-        rows.query.table_map = {table: [*aliases] for table, aliases in self._query.table_map.items()}
+        self._join(rows.query)
+        rows.query.where.add(self._where, AND)
         return rows
 
+    def _fits(self, query: Any) -> bool:
+        """Whether what both call by one name is one table, joined alike; Django tells what cannot be filtered."""
+        if query.is_sliced or query.combinator or query.get_meta().concrete_model is not self._model:
+            return False
+        return all(query.alias_map.get(alias, table) == table for alias, table in self._tables.items())
 
-def _state(queryset: QuerySet[Any]) -> dict[str, Any]:
-    return {name: value for name, value in vars(queryset.query).items() if name not in _HISTORY}
-
-
-def _compiled_once(query: Any) -> Any:
-    where: Any = _Where(query.where)
-    query.where = WhereNode([where])
-    return query
+    def _join(self, query: Any) -> None:
+        """Join the condition's tables as Django does for an AND: inner, if one of both needs a row there."""
+        query.subq_aliases |= self._prefixes
+        for alias, table in self._tables.items():
+            known = query.alias_map.get(alias)
+            if known is None:
+                query.table_map[table.table_name] = [*query.table_map.get(table.table_name, ()), alias]
+            # Those that nothing refers to are joined to nothing; Django counts them when it makes a name.
+            if known is None or (table.join_type == INNER and self._references[alias]):
+                query.alias_map[alias] = table
+            query.alias_refcount[alias] = query.alias_refcount.get(alias, 0) + self._references[alias]
