@@ -23,6 +23,7 @@ from django_avp.engines.cedar import CedarEngine
 from django_avp.engines.shared_cache import SharedCache
 from django_avp.engines.synced import SyncedEngine
 from django_avp.engines.verified_permissions import VerifiedPermissionsEngine
+from django_avp.engines.verified_permissions.client import Connection
 from django_avp.identity import Identity
 from django_avp.testing import TokenMint
 from django_avp.tokens.verifier import TokenVerifier
@@ -70,15 +71,17 @@ def build(directory: Path, *, is_quick: bool) -> Group:
     def verify() -> None:
         if warm is not None and warm.decide(all_).calls:
             raise Wrong("A page that is said to be known is asked again.")
+        if far._connection.client().meta.endpoint_url != server.urls[LATE]:
+            raise Wrong("The service that is said to be late answers at once.")
 
     title = "Amazon Verified Permissions, and engines in its place"
     return Group(title, cases, rows, notes, verify=verify, close=server.close)
 
 
 def _engine(server: Canned, latency: float) -> VerifiedPermissionsEngine:
-    """An engine whose connection is made, with this latency."""
-    settings.AVP_CLIENT_OPTIONS = server.options(latency)
+    """An engine whose connection is made, with this latency whatever the settings say."""
     engine = VerifiedPermissionsEngine()
+    engine._connection = Connection(server.options(latency))
     engine.get_ready(STORE)
     return engine
 
