@@ -318,6 +318,19 @@ def test_an_anonymous_principal_is_asked_about(settings, photo):
     assert Authorization(None).user is None
 
 
+def test_what_is_closed_denies_what_visitors_may(settings, authorize, photo):
+    """Whoever was asked about is somebody else now, and nobody is asked about in their place."""
+    settings.AVP_ANONYMOUS_PRINCIPAL = 'Visitor::"anonymous"'
+    Photo.objects.filter(pk=photo.pk).update(is_public=True)
+    photo.refresh_from_db()
+    authorization = authorize("ann")
+    assert authorization.can("ViewPhoto", photo)
+    authorization.close()
+
+    assert authorization.can("ViewPhoto", photo) == Decision(Verdict.NOT_PERMITTED, cause=Cause.UNIDENTIFIED)
+    assert not authorization.permitted("ViewPhoto", Photo.objects.all())
+
+
 def test_a9_nothing_is_decided_about_a_principal_that_avp_would_refuse(settings, photo, engine, caplog):
     """Its id has a line break."""
     settings.AVP_USER_MODE = "token"

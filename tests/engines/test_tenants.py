@@ -17,6 +17,7 @@ from django_avp.identity import Identity
 from django_avp.runtime import runtime
 from django_avp.testing.endpoint import Endpoint, PolicyStore
 from tests.engines.support import parsed
+from tests.testapp.models import Account
 
 pytestmark = pytest.mark.usefixtures("patient_caches")
 
@@ -96,3 +97,53 @@ def test_no_answer_comes_from_anothers_store(tenants, mint, engine, remembers):
         assert decision.determining_policies == ((f"only-{user}",) if is_home else ())
         allowed += bool(decision)
     assert allowed > len(pairs) / 3
+
+
+HOUSES = {
+    "open": ("permit (principal, action, resource);", "{}"),
+    "shut": ("forbid (principal, action, resource);", "{ floor?: Long }"),
+    "high": (
+        "permit (principal, action, resource) when { context has floor && context.floor > 3 };",
+        "{ floor?: Long }",
+    ),
+    "flat": ("permit (principal, action, resource) unless { context has floor };", "{}"),
+}
+"""Stores by their policies, and by what their schemas declare of the context of every request."""
+
+
+@pytest.fixture
+def houses(tenants, mint, tmp_path):
+    """Four of these tenants, whose stores were read."""
+    stores = []
+    for name, (text, context) in HOUSES.items():
+        schema = f"""namespace PhotoFlash {{
+            entity Group; entity User in [Group]; entity Account = {{ name?: String }};
+            action "Visit" appliesTo {{ principal: User, resource: Account, context: {context} }};
+        }}"""
+        policies = parsed(tmp_path / name, text, schema)
+        stores.append(PolicyStore.holding(policies, policy_store_id=name, pool=mint.pool, **TYPES))
+    with Endpoint(stores, jwks=mint.jwks) as endpoint:
+        tenants.AVP_CLIENT_OPTIONS = {**OPTIONS, "endpoint_url": endpoint.url}
+        tenants.AVP_ENGINE = "django_avp.engines.synced.SyncedEngine"
+        tenants.AVP_CONTEXT = lambda request: {"floor": 5}
+        runtime.reset()
+        for name in HOUSES:
+            runtime.engine.store(name).read()
+        yield list(HOUSES)
+        runtime.engine.close()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_lists_and_contexts_are_those_of_the_tenants_store(houses, mint, is_reversed):
+    """A list goes by the policies of the request's store, and the context is what its schema declares."""
+    account = Account.objects.create(slug="main", name="Main")
+    identity = Identity.from_tokens(id_token=runtime.verifier.verify(mint.id_token("ann")))
+
+    def granted(house):
+        request = RequestFactory().get("/", headers={"host": f"{house}.example"})
+        listed = Authorization(identity, request=request).permitted("Visit", Account.objects.all())
+        return list(listed) == [account], bool(Authorization(identity, request=request).can("Visit", account))
+
+    told = {house: granted(house) for house in (houses[::-1] if is_reversed else houses)}
+    assert told == {"open": (True, True), "shut": (False, False), "high": (True, True), "flat": (True, True)}
