@@ -52,6 +52,12 @@ def patient_caches(monkeypatch):
 
 
 @pytest.fixture
+def shallow(settings):
+    """Few levels of hierarchies: the SQL of a list looks at each, and takes the longer to make the more there are."""
+    settings.AVP_MAX_DEPTH = 3
+
+
+@pytest.fixture
 def make_client(mint):
     """Make clients that send an ID token: ``make_client("ann", "moderators")``."""
 

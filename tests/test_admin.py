@@ -25,7 +25,11 @@ from tests.conftest import POOL
 from tests.site_engines import BrokenEngine
 from tests.testapp.models import Album, Comment, Note, Photo, Tag
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.admin_urls")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.urls("tests.admin_urls"),
+    pytest.mark.usefixtures("shallow"),
+]
 
 ACTIONS = """
   action "OpenAdmin", "ListAlbums", "ListAccounts", "CreateAlbum" appliesTo {

@@ -36,7 +36,7 @@ from tests.conftest import POOL
 from tests.filtering.conftest import Fixed, parsed
 from tests.testapp.models import Album, Comment, Note, Photo, Tag
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shallow")]
 
 EVERYTHING = "permit (principal, action, resource);"
 UNTRANSLATABLE = "permit (principal, action, resource) when { resource.likes + 1 > 5 };"
