@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+from collections import Counter
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
@@ -207,7 +208,8 @@ def test_a_condition_is_taken_into_any_queryset(asking, photos, kind, condition)
     with deciding(f"permit (principal, action, resource) when {{ {condition} }};"):
         expected = [photo for photo in queryset if asking().can("ViewPhoto", photo)]
         listed = asking().permitted("ViewPhoto", queryset)
-        assert list(listed) == expected
+        # Without an order a database may give them in any.
+        assert list(listed) == expected if queryset.ordered else Counter(listed) == Counter(expected)
         assert len(listed.values("pk")) == listed.count() == len(expected)
         assert titles(photos.filter(pk__in=listed.values("pk"))) == sorted({*titles(expected)})
         # It is compiled no more than once, unless two tables have one name, so it is the same wherever it is.
