@@ -34,8 +34,8 @@ from django_avp.identity import Identity
 from django_avp.mixins import ActionRequiredMixin
 from django_avp.runtime import runtime
 from tests.conftest import POOL
-from tests.filtering.conftest import Fixed, parsed
-from tests.testapp.models import Album, Comment, Note, Photo, Tag
+from tests.filtering.conftest import Fixed, parsed, registered
+from tests.testapp.models import Album, Comment, Document, Draft, Note, Photo, Report, Tag
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shallow")]
 
@@ -75,6 +75,10 @@ def deciding(text, schema=None):
     """Decide by other policies."""
     with runtime.use_engine(Fixed(parsed(text, schema))) as engine:
         yield engine
+
+
+class KindEntity(entities.ModelEntity):
+    attributes = ("kind",)
 
 
 class LikedEntity(entities.ModelEntity):
@@ -215,6 +219,16 @@ def test_a_condition_is_taken_into_any_queryset(asking, photos, kind, condition)
         # It is compiled no more than once, unless two tables have one name, so it is the same wherever it is.
         kept = asking().permitted("ViewPhoto", photos).query.where.children[-1]
         assert (kept in listed.query.where.children) == (kind != "filtered by many of two kinds")
+
+
+@pytest.mark.parametrize("model", [Document, Draft, Report])
+def test_rows_of_a_proxy_and_of_a_child_are_their_models_own(asking, model):
+    """They are entities as those of the model that is registered."""
+    rows = [model.objects.create(kind=kind) for kind in ("draft", "final")]
+    seen = 'permit (principal, action, resource) when { resource.kind == "final" };'
+    with registered({Document: KindEntity}), deciding(seen):
+        assert list(asking().permitted("View", model.objects.all())) == rows[1:]
+        assert list(asking().permitted("View", model.objects.filter(kind="draft"))) == []
 
 
 def test_what_cannot_be_filtered_is_an_error_of_django_s(asking, photos):
