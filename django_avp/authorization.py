@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from dataclasses import replace
-from threading import RLock
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from asgiref.sync import sync_to_async
-from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.models import QuerySet
-from django.utils.asyncio import async_unsafe
 
-from django_avp.cedar import INACTIVE, INVALID, UNAVAILABLE, UNIDENTIFIED, Cause, Check, Decision, EntityUid
-from django_avp.conf import conf
-from django_avp.engines.base import Batch, Engine, is_in_process, policies_of, schema_of
+from django_avp.asker import Asker
+from django_avp.cedar import INVALID, UNAVAILABLE, Cause, Check, Decision, EntityUid
+from django_avp.deciding import Decided, Decider
 from django_avp.entities import registry
-from django_avp.entities.world import MAX_ANCESTORS, World, Worlds
+from django_avp.entities.world import Worlds
 from django_avp.exceptions import (
     ActionDenied,
     AuthorizationUnavailable,
     AvpError,
-    KeySetUnavailableError,
     TokenError,
     UntranslatablePolicyError,
 )
@@ -36,19 +30,14 @@ from django_avp.lists import List
 from django_avp.observing import observing
 from django_avp.questions import Action, Questions, Resource
 from django_avp.recording import Filtering, Place, Recorder
-from django_avp.references import EVERYTHING
-from django_avp.rounds import Round, fitting, unavailable, write_audit, write_round
-from django_avp.runtime import runtime
+from django_avp.rounds import Round
 from django_avp.signals import decisions_made
-from django_avp.users import resolve_user
 from django_avp.values import Unholdable
 from django_avp.vocabulary import action_uid
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from django_avp.policies import Policies
-    from django_avp.schema import Schema
 
 __all__ = ["Answer", "Authorization", "Resource"]
 
@@ -84,7 +73,7 @@ class Authorization:
         fault: why the request's token identifies nobody.
 
     Attributes:
-        recorder: is told what is asked and decided; that of the request, if it has one.
+        asker: who asks, and where.
         permission_actions: which action a permission is asked as, by permission and kind of resource; ``None`` for one
             that is left to other backends.
     """
@@ -98,29 +87,18 @@ class Authorization:
         request: HttpRequest | None = None,
         fault: TokenError | None = None,
     ) -> None:
-        self.fault = fault
-        self.recorder: Recorder | None = getattr(request, "avp_recorder", None)
-        self.rounds: list[Round] = []
+        self.asker = asker = Asker(identity, context=context, store=store, request=request, fault=fault)
         self.permission_actions: dict[tuple[str, Any], EntityUid | None] = {}
         self.is_used = False
         self.is_user_read = False
-        self._identity = identity
-        self._context = context or {}
-        self._store = store
-        self._request = request
         self._requests: list[Any] = [] if request is None else [request]
-        self._is_closed = False
         self._worlds = Worlds(registry)
-        self._pending: dict[Check, None] = {}
-        self._unplanned: set[Check] = set()
-        self._decisions: dict[Check, Decision] = {}
-        self._common_context: Mapping[str, Any] | None = None
-        self._questions = Questions(self._worlds, lambda: self.schema)
-        self._deciding = RLock()
-        self._user: Any = _UNRESOLVED
+        self._questions = Questions(self._worlds, lambda: asker.schema)
+        recorder: Recorder | None = getattr(request, "avp_recorder", None)
+        self._decider = Decider(asker, self._questions, self._worlds, recorder)
 
     def __repr__(self) -> str:
-        return f"<Authorization: {len(self._decisions)} decided, {len(self._pending)} pending>"
+        return f"<Authorization: {len(self._decider.decisions)} decided, {len(self._decider.pending)} pending>"
 
     # Asking
 
@@ -155,7 +133,7 @@ class Authorization:
                 return INVALID
             if self.add(check, is_read=True):
                 await self.adecide()
-            return self._decisions[check]
+            return self._decider.decisions[check]
 
         return Answer(answer)
 
@@ -252,18 +230,18 @@ class Authorization:
             AuthorizationUnavailable: nothing can be decided now.
         """
         self.mark_used()
-        settled, identity = self._settled(), self._identity or _anonymous()
+        settled, identity = self.asker.settled(), self.asker.decided_for
         if settled is UNAVAILABLE:
             raise AuthorizationUnavailable("The key set that tells who asks is not available.")
         if settled is not None or identity is None:
             return None
         uid = action_uid(action)
         try:
-            text = self._questions.context(uid, context, self._load_context())
+            text = self._questions.context(uid, context, self.asker.context())
         except Unholdable:
             logger.error("avp.context_refused", extra={"action": str(action)})
             return None
-        return List(identity, uid, text, self._questions.context_starts(text), self.store())
+        return List(identity, uid, text, self._questions.context_starts(text), self.asker.store())
 
     def _checked(
         self,
@@ -319,15 +297,15 @@ class Authorization:
 
     def _asked(self, check: Check, decision: Decision) -> Asked:
         """A question that was answered, with what the answer was made of."""
-        identity = self._identity or _anonymous()
-        asked = Asked(check, decision, identity, fault=self.fault)
-        if decision.cause in (Cause.UNIDENTIFIED, Cause.INACTIVE) or identity is None:
-            return replace(asked, has_user=self.user is not None)
+        asker = self.asker
+        asked = Asked(check, decision, asker.decided_for, fault=asker.fault)
+        if decision.cause in (Cause.UNIDENTIFIED, Cause.INACTIVE) or asked.identity is None:
+            return replace(asked, has_user=asker.user is not None)
         try:
-            policies = self.policies()
+            policies = asker.policies()
         except AvpError as error:
             return replace(asked, error=str(error))
-        return replace(asked, world=self._worlds_of((check,), policies)[check], store=self.store())
+        return replace(asked, world=self._decider.worlds_of((check,), policies)[check], store=asker.store())
 
     def forget(self, resource: Resource = None) -> None:
         """Decide anew what is asked from now on, after a write.
@@ -337,118 +315,36 @@ class Authorization:
         """
         self._worlds.forget()
         self._questions.forget()
-        self._decisions.clear()
+        self._decider.decisions.clear()
 
     # Deciding
 
     def decide(self) -> None:
         """Decide all that was collected, now and in one round. Reads do this by themselves."""
-        # Threads may share a request; one that finds its check taken by another waits for the decision.
-        with self._deciding, self._taken() as checks:
-            batch = self._prepare(checks) if checks else None
-            if batch is None:
-                return
-            started = perf_counter()
-            engine = runtime.engine
-            with observing.observer.round(engine, batch) as deciding:
-                try:
-                    decisions: Sequence[object] = (
-                        engine.decide(batch) if is_in_process(engine) else _decide_remotely(engine, batch)
-                    )
-                except AvpError as error:
-                    deciding.failed(type(error).__name__)
-                    decisions = [unavailable(error)] * len(batch.checks)
-                round_, decided = self._record(batch, decisions, started)
-                deciding.decided(round_, decided.values())
-            decisions_made.send_robust(type(self), authorization=self, round=round_, decisions=decided)
+        decided = self._decider.decide()
+        if decided is not None:
+            decisions_made.send_robust(type(self), **self._made(decided))
 
     async def adecide(self) -> None:
         """The same as :meth:`decide`, without blocking the event loop."""
         await self._aload_context()
-        with self._taken() as checks:
-            batch = await sync_to_async(self._prepare)(checks) if checks else None
-            if batch is None:
-                return
-            started = perf_counter()
-            engine = runtime.engine
-            with observing.observer.round(engine, batch) as deciding:
-                try:
-                    decisions: Sequence[object] = await engine.adecide(batch)
-                except AvpError as error:
-                    deciding.failed(type(error).__name__)
-                    decisions = [unavailable(error)] * len(batch.checks)
-                round_, decided = self._record(batch, decisions, started)
-                deciding.decided(round_, decided.values())
-            await decisions_made.asend_robust(type(self), authorization=self, round=round_, decisions=decided)
+        decided = await self._decider.adecide()
+        if decided is not None:
+            await decisions_made.asend_robust(type(self), **self._made(decided))
 
-    @contextmanager
-    def _taken(self) -> Iterator[tuple[Check, ...]]:
-        """The checks of a round; those that it leaves undecided, because it could not be made, are collected again."""
-        checks = tuple(check for check in self._pending if check not in self._decisions)
-        self._pending = {}
-        try:
-            yield checks
-        finally:
-            self._pending.update(dict.fromkeys(check for check in checks if check not in self._decisions))
+    def _made(self, decided: Decided) -> dict[str, Any]:
+        round_, decisions = decided
+        return {"authorization": self, "round": round_, "decisions": decisions}
 
-    def _prepare(self, checks: tuple[Check, ...]) -> Batch | None:
-        """Settle what needs no engine and build the worlds of the rest; ``None`` if nothing is left."""
-        settled = self._settled()
-        identity = self._identity or _anonymous()
-        if settled is not None or identity is None:
-            # Not `or`: a decision that denies is false.
-            self._settle(checks, UNIDENTIFIED if settled is None else settled)
-            return None
-        try:
-            policies = self.policies()
-        except AvpError as error:
-            observing.observer.unasked(runtime.engine, len(checks), type(error).__name__)
-            self._settle(checks, unavailable(error))
-            return None
-        worlds = self._worlds_of(checks, policies)
-        sound = _sound(checks, worlds, identity)
-        self._settle(set(checks).difference(sound), INVALID)
-        entities = tuple(worlds[check].entities for check in sound)
-        return Batch(identity, sound, entities, self.store(), policies) if sound else None
+    @property
+    def rounds(self) -> list[Round]:
+        """What each round took."""
+        return self._decider.rounds
 
-    def _settle(self, checks: Collection[Check], decision: Decision) -> None:
-        """Remember what no engine is asked about."""
-        self._decisions.update(dict.fromkeys(checks, decision))
-        if self.recorder is not None:
-            self.recorder.settled(checks, decision)
-
-    def _worlds_of(self, checks: Iterable[Check], policies: Policies | None) -> dict[Check, World]:
-        """The entities that have to exist for each check."""
-        references = policies.references if policies else EVERYTHING
-        return self._worlds.build({check: self._questions.starts(check) for check in checks}, references)
-
-    def _settled(self) -> Decision | None:
-        """The decision about everything, where no engine needs to be asked."""
-        if self._is_closed:
-            return UNIDENTIFIED
-        if isinstance(self.fault, KeySetUnavailableError):
-            return UNAVAILABLE
-        # A user who was deactivated in Django must not pass on a living token (rule B6).
-        if self._identity is not None and conf.user_mode == "model" and conf.require_active_user:
-            user = self.user
-            if user is None or not user.is_active:
-                return INACTIVE
-        return None
-
-    def _record(self, batch: Batch, decisions: Sequence[object], started: float) -> tuple[Round, dict[Check, Decision]]:
-        """Remember a round's decisions, and tell of it whoever wants to know."""
-        decided = dict(zip(batch.checks, fitting(batch, decisions), strict=True))
-        self._decisions.update(decided)
-        milliseconds = (perf_counter() - started) * 1000
-        unplanned = self._unplanned.intersection(decided)
-        round_ = Round(len(decided), getattr(decisions, "calls", 1), milliseconds, len(unplanned))
-        self.rounds.append(round_)
-        if self.recorder is not None:
-            cached = getattr(decisions, "cached", ())
-            self.recorder.decided(batch, decided, round_, unplanned=unplanned, cached=cached)
-        write_audit(batch, decided)
-        write_round(self, batch, round_)
-        return round_, decided
+    @property
+    def recorder(self) -> Recorder | None:
+        """Is told what is asked and decided; that of the request, if it has one."""
+        return self._decider.recorder
 
     # Making checks
 
@@ -458,46 +354,31 @@ class Authorization:
         """The check of a question; ``None`` if its context cannot be sent. Raises what :meth:`can` raises."""
         self.mark_used()
         try:
-            return self._questions.check(action, resource, context, self._load_context())
+            return self._questions.check(action, resource, context, self.asker.context())
         except Unholdable:
             logger.error("avp.context_refused", extra={"action": str(action)})
             return None
 
     def expects(self, check: Check) -> bool:
         """Whether a check is decided, or will be in the next round."""
-        return check in self._decisions or check in self._pending
+        return self._decider.expects(check)
 
     def answer(self, check: Check, *, place: Place | None = None, is_planned: bool = True) -> Decision:
         """The decision about a check, made now if there is none; one that was not planned is counted as such."""
-        decision = self._decisions.get(check)
+        decision = self._decider.decisions.get(check)
         if decision is not None and self.recorder is None:
             return decision
-        if self.add(check, place, is_read=True):
-            if not is_planned:
-                self._unplanned.add(check)
+        if self._decider.add(check, place, is_read=True, is_planned=is_planned):
             self.decide()
-        return self._decisions[check]
+        return self._decider.decisions[check]
 
     def add(self, check: Check, place: Place | None = None, *, is_read: bool = False) -> bool:
         """Add a check to the next round, unless it is decided; whether it was added."""
-        is_known = check in self._decisions
-        if self.recorder is not None:
-            self.recorder.asked(check, place, is_read=is_read, is_known=is_known)
-        if not is_known:
-            self._pending[check] = None
-        return not is_known
-
-    def _load_context(self) -> Mapping[str, Any]:
-        if self._common_context is None:
-            function = conf.context
-            of_request = function(self._request) if function and self._request is not None else {}
-            self._common_context = {**of_request, **self._context}
-        return self._common_context
+        return self._decider.add(check, place, is_read=is_read)
 
     async def _aload_context(self) -> None:
-        # AVP_CONTEXT may ask the database.
-        if self._common_context is None:
-            await sync_to_async(self._load_context)()
+        if not self.asker.has_context:
+            await sync_to_async(self.asker.context)()
 
     # Who and where
 
@@ -505,66 +386,37 @@ class Authorization:
     def identity(self) -> Identity | None:
         """Who asks; ``None`` for nobody. A response that is made of it is personal (rule C5)."""
         self.mark_read()
-        return self._identity
+        return self.asker.identity
 
     @property
     def has_identity(self) -> bool:
         """Whether a token identifies somebody; to know that alone makes no response personal."""
-        return self._identity is not None
+        return self.asker.identity is not None
+
+    @property
+    def fault(self) -> TokenError | None:
+        """Why the request's token identifies nobody."""
+        return self.asker.fault
 
     @property
     def user(self) -> Any:
         """The Django user of the identity, looked up once; ``None`` if nobody is identified or there is no user."""
         self.mark_read()
-        if self._user is _UNRESOLVED:
-            self._user = resolve_user(self._identity) if self._identity else None
-            if self._user is not None:
-                self._user.avp = self
-        return self._user
+        user = self.asker.user
+        if user is not None:
+            user.avp = self
+        return user
 
     async def auser(self) -> Any:
         """The same as :attr:`user`, without blocking the event loop."""
         return await sync_to_async(lambda: self.user)()
 
-    def store(self) -> str | None:
-        """The policy store that decides; ``None`` for the engine's own."""
-        if self._store is None:
-            store = conf.policy_store_id
-            self._store = store(self._request_for("AVP_POLICY_STORE_ID")) if callable(store) else store
-        return self._store
-
-    def _request_for(self, setting: str) -> HttpRequest:
-        if self._request is None:
-            raise ImproperlyConfigured(
-                f"{setting} is a callable, and there is no request to call it with. Name the store: "
-                "Authorization(identity, store=…)."
-            )
-        return self._request
-
-    def policies(self) -> Policies | None:
-        """The policies that decide, where the engine knows them.
-
-        Raises:
-            AvpError: the engine cannot tell now.
-        """
-        return policies_of(runtime.engine, self.store())
-
-    @property
-    def schema(self) -> Schema | None:
-        """The schema of the policies, where the engine knows it."""
-        try:
-            return schema_of(runtime.engine, self.store())
-        except AvpError:
-            return None
-
     # Living in a request
 
     def close(self) -> None:
         """Deny everything from now on: the user has signed in as somebody else, or out."""
-        self._is_closed = True
-        self._identity = None
-        self._user = None
-        self._decisions.clear()
+        self.asker.leave()
+        self._decider.decisions.clear()
 
     def mark_used(self) -> None:
         """Note that the response depends on who asks."""
@@ -575,7 +427,7 @@ class Authorization:
 
     def mark_read(self) -> None:
         """Note that the response may tell who asks: it is somebody's own, or for everybody who is nobody."""
-        if self._identity is None:
+        if self.asker.identity is None:
             self.is_user_read = True
         else:
             self.mark_used()
@@ -604,43 +456,8 @@ class Authorization:
         return self
 
 
-def _sound(checks: Iterable[Check], worlds: Mapping[Check, World], identity: Identity) -> tuple[Check, ...]:
-    """The checks that may be sent: all of their worlds are there, and within AVP's limits (rules A2, A9)."""
-    fault = "too_many_groups" if len(identity.groups) > MAX_ANCESTORS else ""
-    if not fault and not identity.principal.is_valid:
-        fault = "invalid_id"
-    valid = {uid for uid in {uid for check in checks for uid in (check.action, check.resource)} if uid.is_valid}
-    sound = []
-    for check in checks:
-        found = fault or ("" if check.action in valid and check.resource in valid else "invalid_id")
-        found = found or worlds[check].fault
-        if found:
-            extra = {"fault": found, "action": check.action.printable, "resource_type": check.resource.type}
-            logger.error("avp.check_refused", extra=extra)
-        else:
-            sound.append(check)
-    return tuple(sound)
-
-
 def closed() -> Authorization:
     """An authorization that denies everything without asking."""
     authorization = Authorization(None)
     authorization.close()
     return authorization
-
-
-_UNRESOLVED = object()
-
-
-@async_unsafe(
-    "A check that asks a remote engine was read under an event loop before it was decided. Await it: "
-    "`await request.avp.acan(…)`, `await request.avp.adecide()` before rendering, or render with "
-    "`await django_avp.shortcuts.arender(…)`."
-)
-def _decide_remotely(engine: Engine, batch: Batch) -> Sequence[object]:
-    return engine.decide(batch)
-
-
-def _anonymous() -> Identity | None:
-    principal = conf.anonymous_principal
-    return None if principal is None else Identity(principal)

@@ -93,7 +93,8 @@ class VerifiedPermissionsBackend(BaseBackend):
         try:
             return authorization.permission_actions[perm, kind]
         except KeyError:
-            action = authorization.permission_actions[perm, kind] = _action_of_kind(authorization.schema, perm, kind)
+            action = _action_of_kind(authorization.asker.schema, perm, kind)
+            authorization.permission_actions[perm, kind] = action
             return action
 
 

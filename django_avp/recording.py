@@ -31,7 +31,7 @@ class Place:
 class Recorder(Protocol):
     """Is told what an :class:`~django_avp.authorization.Authorization` is asked and what it decides.
 
-    It is the request's ``avp_recorder`` when its authorization is made, or is put on the authorization later.
+    It is the request's ``avp_recorder`` when its authorization is made.
     """
 
     def asked(self, check: Check, place: Place | None, *, is_read: bool, is_known: bool) -> None:

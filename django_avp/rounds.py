@@ -15,7 +15,7 @@ from django_avp.exceptions import AvpError
 from django_avp.values import Unholdable
 
 if TYPE_CHECKING:
-    from django_avp.authorization import Authorization
+    from django_avp.asker import Asker
 
 __all__ = ["Round", "fitting", "unavailable", "write_audit", "write_round"]
 
@@ -77,13 +77,20 @@ def write_audit(batch: Batch, decided: Mapping[Check, Decision]) -> None:
         )
 
 
-def write_round(authorization: Authorization, batch: Batch, round_: Round) -> None:
-    """Log what a round took, and digests that tell which of its checks were asked before, but not what they are."""
+def write_round(asker: Asker, batch: Batch, round_: Round, number: int) -> None:
+    """Log what a round took, and digests that tell which of its checks were asked before, but not what they are.
+
+    Args:
+        asker: whose schema the digests are made by.
+        batch: what the engine was asked.
+        round_: what is counted of it.
+        number: which round of its request it was; 1 is the first.
+    """
     if not rounds.isEnabledFor(logging.DEBUG):
         return
     try:
         # As a service's own cache would know them, whichever engine decides.
-        keys = keys_of(batch, "", None, authorization.schema)
+        keys = keys_of(batch, "", None, asker.schema)
     except Unholdable:
         # Nobody is asked about such claims.
         return
@@ -91,7 +98,7 @@ def write_round(authorization: Authorization, batch: Batch, round_: Round) -> No
         "avp.round",
         extra={
             "at": time.time(),
-            "round": len(authorization.rounds),
+            "round": number,
             "checks": round_.checks,
             "calls": round_.calls,
             "milliseconds": round_.milliseconds,

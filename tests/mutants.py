@@ -93,7 +93,7 @@ GROUPS = {
         "engines/cedar.py engines/likeness.py", "engines/test_cedar.py engines/test_likeness.py test_rules_a_engine.py"
     ),
     "authorization": Group(
-        "authorization.py questions.py",
+        "authorization.py asker.py deciding.py questions.py",
         "test_authorization.py test_rules_a.py test_rules_a_engine.py test_rules_b.py test_rules_b_engine.py"
         " test_rules_c.py test_rules_d.py test_lists.py test_flow.py test_gates.py test_users.py test_panels.py"
         " test_rounds.py test_telemetry.py test_middleware.py engines/test_tenants.py web/test_caching.py"

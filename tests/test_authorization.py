@@ -206,7 +206,7 @@ def test_an_engine_whose_policies_cannot_be_read_is_down(authorize, photo, setti
     assert authorization.can("EditPhoto", photo)
     (tmp_path / "a.cedar").write_text("permit (principal, action")
     assert authorize("ann").can("EditPhoto", photo).cause is Cause.UNAVAILABLE
-    assert authorize("ann").schema is None
+    assert authorize("ann").asker.schema is None
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_policies_that_cannot_be_known_follow_every_reference(authorize, photo):
     photo.refresh_from_db()
     with runtime.use_engine(Elsewhere()) as elsewhere:
         assert authorize("ann").can("EditPhoto", photo)
-        assert authorize("ann").schema is None
+        assert authorize("ann").asker.schema is None
     assert {entity.uid.type for entity in elsewhere.batch.worlds[0]} == {
         "PhotoFlash::Photo",
         "PhotoFlash::Album",
@@ -280,7 +280,7 @@ def test_an_engine_is_what_decides(authorize, photo):
     with runtime.use_engine(Plain()):
         authorization = authorize("ann")
         assert authorization.can("EditPhoto", photo)
-        assert authorization.schema is None
+        assert authorization.asker.schema is None
         assert async_to_sync(authorization.arequire)("DeletePhoto", photo)
 
 
@@ -404,17 +404,17 @@ def test_a_store_is_named_by_the_request(settings, rf):
     settings.AVP_POLICY_STORE_ID = lambda request: request.headers["X-Tenant"]
     request = rf.get("/", headers={"X-Tenant": "store-1"})
 
-    assert Authorization(None, request=request).store() == "store-1"
-    assert Authorization(None, store="store-2", request=request).store() == "store-2"
+    assert Authorization(None, request=request).asker.store() == "store-1"
+    assert Authorization(None, store="store-2", request=request).asker.store() == "store-2"
     with pytest.raises(ImproperlyConfigured, match="store="):
-        Authorization(None).store()
+        Authorization(None).asker.store()
 
 
 def test_a_store_is_named_by_the_settings(settings):
     """Most sites have one."""
     settings.AVP_POLICY_STORE_ID = "PSEXAMPLE"
 
-    assert Authorization(None).store() == "PSEXAMPLE"
+    assert Authorization(None).asker.store() == "PSEXAMPLE"
 
 
 def test_forget_decides_anew(authorize, photo, engine):

@@ -237,7 +237,7 @@ def decide_in_the_whole_world(check):
     authorization = Authorization(ANN)
     action, resource, context = asked(check)
     authorization.collect(action, resource, context)
-    (pending,) = authorization._pending
+    (pending,) = authorization._decider.pending
     everything = {
         registry.uid(row): [(registry.uid(row), "resource", ())]
         for model in (Account, Album, Photo)

@@ -279,7 +279,7 @@ def planned(request, text, **context):
     """The checks that a page has planned when its first tag has been read."""
     template = engines["django"].from_string('{% load avp %}{% can "ViewPhoto" first as x %}' + text)
     template.render({"first": context["photo"], **context}, request)
-    return {check.action.id for check in request.avp._decisions}
+    return {check.action.id for check in request.avp._decider.decisions}
 
 
 BRANCHES = '{% can "EditPhoto" photo as x %}{% else %}{% can "DeletePhoto" photo as x %}{% endif %}'

@@ -178,7 +178,7 @@ class Patient(CedarEngine):
 def test_a_round_is_a_span_and_is_measured(recorded, ask, authorize, photo):
     """What came of it is told in numbers: checks, calls, verdicts; the store, if there is one, on the span alone."""
     authorization = authorize("ann")
-    authorization._store = STORE
+    authorization.asker._store = STORE
     ask(authorization, "ViewPhoto", "EditPhoto", "Moderate", resource=photo)
     authorization.can("DeletePhoto", photo)
 

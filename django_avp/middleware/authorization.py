@@ -60,7 +60,7 @@ class AuthorizationMiddleware:
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
         """Check CSRF for tokens that a browser sends by itself, on ``csrf_exempt`` views too (rule C1)."""
-        identity = authorization_of(request)._identity
+        identity = authorization_of(request).asker.identity
         if identity is None or not identity.is_ambient:
             return None
         check = CsrfViewMiddleware(self.get_response)

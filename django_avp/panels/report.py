@@ -83,7 +83,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _principal(authorization: Authorization) -> str:
-    identity = authorization._identity
+    identity = authorization.asker.identity
     principal = identity.principal if identity else conf.anonymous_principal
     return str(principal) if principal else ""
 

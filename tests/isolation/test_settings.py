@@ -103,7 +103,7 @@ class Questions:
         return type(runtime.engine).__name__
 
     def store(self):
-        return self.request().avp.store()
+        return self.request().avp.asker.store()
 
     def status(self):
         return self.response().status_code

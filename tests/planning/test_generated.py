@@ -251,7 +251,7 @@ def test_what_is_read_was_planned_and_what_is_planned_is_read(rendered, gallery)
         reads, unread = avp.reads, avp.planned - avp.reads.keys()
         unplanned = [check for check, is_planned in reads.items() if not is_planned]
         assert len(unplanned) == sum(round_.unplanned for round_ in avp.rounds)
-        assert sum(round_.checks for round_ in avp.rounds) == len(avp._decisions)
+        assert sum(round_.checks for round_ in avp.rounds) == len(avp._decider.decisions)
         if not unplanned:
             # A second one for rows that a decision let rendering fetch.
             assert len(avp.rounds) <= 2

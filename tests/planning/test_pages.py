@@ -570,8 +570,8 @@ def test_responses_that_render_in_their_own_way_are_left_alone(gallery, template
         TemplateResponse(request, "page.html", [("not", "a dict")]),
         HttpResponse(),
     ]:
-        request.avp._pending.clear()
-        request.avp._decisions.clear()
+        request.avp._decider.pending.clear()
+        request.avp._decider.decisions.clear()
         plan_response(request, response)
         assert request.avp.planned == set()
 

@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import router, transaction
 
+from django_avp.asker import Asker
 from django_avp.authorization import Authorization
 from django_avp.cedar import Decision, EntityUid, Verdict
 from django_avp.conf import conf
@@ -100,7 +101,7 @@ class Command(BaseCommand):
         resource, context = resource_of(name), _json(options, "context")
         authorization = Authorization(identity, store=options["store"])
         of_type = (resource or conf.application).type
-        actions = actions_on(identity.principal.type, of_type, authorization.store())
+        actions = actions_on(identity.principal.type, of_type, authorization.asker.store())
         # All at once, in one round.
         authorization.collect(actions, resource, context)
         decisions = {action: authorization.can(action, resource, context) for action in actions}
@@ -109,7 +110,7 @@ class Command(BaseCommand):
 
     def _who(self, words: list[str], options: dict[str, Any]) -> int:
         action, resource = _question(words, "--who ACTION [RESOURCE]")
-        store = Authorization(None, store=options["store"]).store()
+        store = Asker(None, store=options["store"]).store()
         who = who_may(action, resource_of(resource), _json(options, "context"), store)
         self._write(options, who.as_json, who.lines())
         return ALLOWED
@@ -134,7 +135,7 @@ class Command(BaseCommand):
         if find is None:
             return
         try:
-            find(Authorization(None, store=store).store()).read()
+            find(Asker(None, store=store).store()).read()
         except (AvpError, ImproperlyConfigured):
             raise
         except Exception as error:
