@@ -47,7 +47,9 @@ def _is_answer(result: Any, item: Item, call: Call) -> bool:
     if not isinstance(echo, dict):
         return False
     # Whoever echoes the context at all echoes ours: two checks may differ in nothing else.
-    return all(echo.get(name) == value for name, value in item.request.items() if name != "context" or name in echo)
+    return echo == item.request or all(
+        echo.get(name) == value for name, value in item.request.items() if name != "context" or name in echo
+    )
 
 
 def _decision(result: Mapping[str, Any]) -> Decision:

@@ -44,6 +44,7 @@ class Connection:
         self._options = options
         self._made_of: Mapping[str, Any] = {}
         self._client: Any = None
+        self._patience: tuple[Mapping[str, Any], float | None] | None = None
 
     def client(self) -> Any:
         """The client.
@@ -68,13 +69,20 @@ class Connection:
     @property
     def patience(self) -> float | None:
         """Seconds that a call takes at most with all its attempts; ``None`` where an option says to wait for ever."""
-        config = _config(self.options)
-        connect, read, retries = config.connect_timeout, config.read_timeout, config.retries or {}
-        if connect is None or read is None:
-            return None
-        attempts: int = retries.get("total_max_attempts", retries.get("max_attempts", _ATTEMPTS - 1) + 1)
-        pauses = sum(min(2.0**number, _LONGEST_PAUSE) for number in range(attempts - 1))
-        return float(attempts * (connect + read) + pauses)
+        options, known = self.options, self._patience
+        # To put a configuration together takes as long as to hand a call over to a thread.
+        if known is None or known[0] != options:
+            known = self._patience = (dict(options), _patience(_config(options)))
+        return known[1]
+
+
+def _patience(config: Config) -> float | None:
+    connect, read, retries = config.connect_timeout, config.read_timeout, config.retries or {}
+    if connect is None or read is None:
+        return None
+    attempts: int = retries.get("total_max_attempts", retries.get("max_attempts", _ATTEMPTS - 1) + 1)
+    pauses = sum(min(2.0**number, _LONGEST_PAUSE) for number in range(attempts - 1))
+    return float(attempts * (connect + read) + pauses)
 
 
 def _config(options: Mapping[str, Any]) -> Config:
