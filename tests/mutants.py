@@ -8,7 +8,8 @@ function are run, the quickest first, until one fails.
 What is left is for somebody to read: most changes that no test notices change nothing that anybody would. Constants of
 modules and classes and defaults of arguments stay as they are written, and so does all in processes that tests start.
 With ``FEW=1`` texts, errors and log lines stay as well, ``SAMPLE=2`` takes two parameters of each test, and ``BUDGET``
-is how many seconds of the processor the tests of one change may take: who is in a hurry begins so.
+is how many seconds of the processor the tests of one change may take: who is in a hurry begins so, and lets ``AGAIN=1``
+try what was left with all parameters.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import unified_diff
+from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -41,6 +43,8 @@ from mutmut.mutation.pragma_handling import IgnoredCode
 from tests.processes import ROOT
 
 IS_FEW = "FEW" in os.environ
+# Whether only what the last run has left is tried.
+IS_AGAIN = "AGAIN" in os.environ
 SAMPLE = int(os.environ.get("SAMPLE", "0"))
 # As measured without the change; no more tests are run.
 BUDGET = float(os.environ.get("BUDGET", "30"))
@@ -191,6 +195,19 @@ def _functions(paths: Sequence[str]) -> dict[tuple[str, str], list[FunctionType]
     return found
 
 
+def _file(path: str) -> Path:
+    return RESULTS / (path.replace("/", ".") + ".jsonl")
+
+
+def _results(path: str) -> list[list[Any]]:
+    """What became of the changes of a module in the last run: outcome, line, function and diff of each."""
+    return [json.loads(line) for line in _file(path).read_text().splitlines()] if _file(path).exists() else []
+
+
+def _is_noticed(outcome: str) -> bool:
+    return outcome not in {"unnoticed", "no test"} and not outcome.startswith("not made")
+
+
 def _plain(item: pytest.Item) -> str:
     """The id of a test without its parameters."""
     return item.nodeid.partition("[")[0]
@@ -222,12 +239,13 @@ class _Trying:
         gc.collect()
         gc.freeze()
         for path in self.paths:
-            results = RESULTS / (path.replace("/", ".") + ".jsonl")
-            results.parent.mkdir(parents=True, exist_ok=True)
-            with results.open("w") as lines:
+            noticed = {tuple(where): outcome for outcome, *where in _results(path) if _is_noticed(outcome)}
+            _file(path).parent.mkdir(parents=True, exist_ok=True)
+            with _file(path).open("w") as lines:
                 for mutant in mutants_of(path):
-                    outcome = self._try(session, mutant)
-                    lines.write(json.dumps([outcome, mutant.line, mutant.function, mutant.diff]) + "\n")
+                    where = (mutant.line, mutant.function, mutant.diff)
+                    outcome = noticed[where] if IS_AGAIN and where in noticed else self._try(session, mutant)
+                    lines.write(json.dumps([outcome, *where]) + "\n")
                     lines.flush()
         return True
 
@@ -335,10 +353,9 @@ def main(names: Sequence[str]) -> int:
         subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603
         for path in paths:
             table[path] = Counter()
-            for line in (RESULTS / (path.replace("/", ".") + ".jsonl")).read_text().splitlines():
-                outcome, number, function, diff = json.loads(line)
-                kind = outcome if outcome in {"unnoticed", "no test"} else outcome.partition(":")[0]
-                table[path]["noticed" if kind not in {"unnoticed", "no test", "not made"} else kind] += 1
+            for outcome, number, function, diff in _results(path):
+                kind = "noticed" if _is_noticed(outcome) else outcome.partition(":")[0]
+                table[path][kind] += 1
                 if kind in {"unnoticed", "no test"}:
                     print(f"\n{path}:{number} {function}: {kind}\n{diff}")
     print(f"\n{'':48}{'noticed':>10}{'unnoticed':>10}{'no test':>10}{'not made':>10}")
