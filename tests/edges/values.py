@@ -13,10 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from json import dumps
 from typing import Any
+
+from django_avp.tokens.compact import MAX_TOKEN_LENGTH
 
 ABSENT = object()
 LONGEST = 10_000
+# Characters of a claim, of which a token has four for three, beside all others.
+_ROOM = MAX_TOKEN_LENGTH * 3 // 4 - 2_000
 
 
 class Level(enum.IntEnum):
@@ -44,8 +49,8 @@ class Edge:
 
     @property
     def in_tokens(self) -> bool:
-        """Whether a claim may be it."""
-        return _is_json(self.value)
+        """Whether a claim may be it, in a token that is not too large with it."""
+        return _is_json(self.value) and len(dumps(self.value)) <= _ROOM
 
 
 def _is_json(value: Any) -> bool:
