@@ -190,7 +190,8 @@ def _functions(paths: Sequence[str]) -> dict[tuple[str, str], list[FunctionType]
     files = {str(ROOT / path): path for path in paths}
     found: dict[tuple[str, str], list[FunctionType]] = defaultdict(list)
     for one in gc.get_objects():
-        if isinstance(one, FunctionType) and one.__code__.co_filename in files:
+        # A lazy object that is asked for its class looks up a user.
+        if type(one) is FunctionType and one.__code__.co_filename in files:
             found[files[one.__code__.co_filename], one.__code__.co_qualname].append(one)
     return found
 
