@@ -13,6 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.test import RequestFactory
 
+from django_avp.exceptions import TokenInvalidError
+from django_avp.identification import aidentify, identify
 from django_avp.tokens.sources import (
     AuthorizationHeader,
     Cookie,
@@ -230,6 +232,14 @@ class Custom(TokenSource):
         return None
 
 
+class OfOneClient(AuthorizationHeader):
+    """A source that knows which client has sent a request."""
+
+    def confirm(self, request, tokens):
+        if [request.headers["X-Client"]] != [token.client_id for token in tokens]:
+            raise TokenInvalidError("client", "Another client has sent it.")
+
+
 class NotASource:
     """A class that is no source."""
 
@@ -252,6 +262,22 @@ def test_sources_are_built_in_order():
     assert sources[1].id_token == "jwt"
     assert sources[2].header == "X-Other"
     assert build_sources([]) == ()
+
+
+@pytest.mark.usefixtures("accepting")
+@pytest.mark.parametrize(
+    "who", [identify, lambda request: asyncio.run(aidentify(request))], ids=["identify", "aidentify"]
+)
+def test_c2_an_own_source_refuses_what_the_request_contradicts(who, site, mint, rf):
+    """``confirm`` alone is enough: requests that are served asynchronously ask it, too."""
+    site.AVP_TOKEN_SOURCES = [f"{HERE}.OfOneClient"]
+
+    def found(client):
+        return who(rf.get("/", headers={"Authorization": f"Bearer {mint.access_token(sub='ann')}", "X-Client": client}))
+
+    assert found(mint.client_id).identity.principal.id == f"{mint.pool}|ann"
+    assert found("client-2").identity is None
+    assert found("client-2").fault.code == "client"
 
 
 def test_c1_own_sources_are_ambient_unless_they_say_otherwise():
