@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser, Permission
 from django.core.exceptions import PermissionDenied
 from django.template import Context, Template
 
+from django_avp.authorization import Authorization
 from django_avp.backends import VerifiedPermissionsBackend
 from django_avp.cedar import EntityUid
 from django_avp.runtime import runtime
@@ -138,6 +139,21 @@ def test_users_without_a_token_are_left_to_others(user, engine):
     assert not backend.has_perm(AnonymousUser(), "testapp.change_photo")
     assert backend.get_all_permissions(user("ann")) == set()
     assert not engine.batches
+
+
+@pytest.mark.parametrize("who", ["a user", "nobody"])
+def test_users_without_a_token_have_no_permission_of_the_visitors(authorize, user, photo, settings, who):
+    """What ``AVP_ANONYMOUS_PRINCIPAL`` may is told by ``request.avp``, and is nobody's permission."""
+    settings.AVP_ANONYMOUS_PRINCIPAL = str(authorize("ann").identity.principal)
+    visitor, backend = Authorization(None), VerifiedPermissionsBackend()
+    assert visitor.can("EditPhoto", photo)
+
+    asked = user("bob") if who == "a user" else AnonymousUser()
+    asked.avp = visitor
+    assert not backend.has_perm(asked, "testapp.change_photo", photo)
+    assert not async_to_sync(backend.ahas_perm)(asked, "testapp.change_photo", photo)
+    assert backend.get_all_permissions(asked, photo) == set()
+    assert not backend.has_module_perms(asked, "testapp")
 
 
 def test_all_permissions_are_decided_in_one_round(authorize, photo, engine):

@@ -143,6 +143,15 @@ def test_claims_of_no_pool(settings, pools, claims):
     assert caught.value.code == "issuer"
 
 
+@pytest.mark.parametrize("claims", [{}, {"token_use": "id"}])
+def test_a3_claims_of_an_id_token_are_no_token_of_the_context(claims):
+    """``context.token`` is the access token's: without one the service has none."""
+    identity = Identity.from_claims({"sub": "ann", "scope": "a b", "email": "e", **claims})
+
+    assert identity.token_context() == {}
+    assert identity.entity(None).attributes["email"] == "e"
+
+
 def test_claims_of_an_access_token():
     """``token_use`` tells an access token's claims."""
     identity = Identity.from_claims({"sub": "ann", "token_use": "access", "client_id": "c", "scope": ["a", "b"]})
