@@ -174,6 +174,52 @@ def test_f1_whatever_decides_is_part_of_the_key(settings, policies, tmp_path):
 FORBID_ALL = '@id("none") forbid (principal, action, resource);'
 
 
+class Another(Counted):
+    """Another engine, which may decide by other policies."""
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["policies of ours", "a service's"])
+def test_f1_each_part_counts_where_nothing_else_differs(settings, policies, tmp_path, is_known):
+    """Who, of which pool and client, by which tokens; where, by which engine, policies and rule about errors."""
+    shared, ann = locmem(settings), who()
+    nobody = Identity(EntityUid("PhotoFlash::Visitor", "anonymous"))
+    question = replace(asking({"public": True}, identity=ann), policies=policies if is_known else None)
+
+    def key(inner=Counted, **changes):
+        (found,) = CachingEngine(inner(policies), shared)._keys(replace(question, **changes)).values()
+        return found
+
+    def of(one=ann, **changes):
+        return key(identity=replace(one, **changes))
+
+    keys = [
+        key(),
+        of(principal=EntityUid("PhotoFlash::User", "another")),
+        of(nobody),
+        of(nobody, principal=EntityUid("PhotoFlash::Visitor", "another")),
+        of(groups=(EntityUid("PhotoFlash::Group", "editors"),)),
+        of(source=None),
+        of(source=replace(ann.source, pool="eu-west-1_another")),
+        of(client_id="another"),
+        of(_id_token="x"),
+        of(_access_token="x"),
+        of(_id_token="x", _access_token="x"),
+        key(store="another"),
+        key(Another),
+    ]
+    if is_known:
+        keys.append(key(policies=load([write(tmp_path / "another", POLICIES + FORBID_ALL)])))
+    changed = [
+        ("AVP_CLIENT_OPTIONS", {"region_name": "eu-central-1"}),
+        ("AVP_CLIENT_OPTIONS", {"endpoint_url": "http://127.0.0.1:1/"}),
+        ("AVP_ON_POLICY_ERROR", "any"),
+    ]
+    for name, value in changed:
+        setattr(settings, name, value)
+        keys.append(key())
+    assert len(set(keys)) == len(keys)
+
+
 def test_f1_what_does_not_decide_is_no_part_of_the_key(settings, policies):
     """The order of sets and entities, and the claims that each token has anew."""
     inner = Counted(policies)
