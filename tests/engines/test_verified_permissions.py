@@ -233,6 +233,9 @@ def test_without_a_token_the_principal_is_asked_about(engine, endpoint, site, tm
     assert engine.decide(batch(access, *question))[0].determining_policies == ("scope",)
     edits = engine.decide(batch(access, (check("Edit"), [world(1, title="mine")])))
     assert edits[0].determining_policies == ("titled",)
+    # The claims go beside what the context has of its own.
+    strong = engine.decide(batch(access, (check(mfa=True), [world(1)]), (check(mfa=False), [world(1)])))
+    assert [one.determining_policies for one in strong] == [("mfa", "scope"), ("scope",)]
 
 
 def test_a_store_is_needed(engine, who):
@@ -525,7 +528,17 @@ def test_results_in_another_order_decide_nothing(engine, endpoint, who, caplog):
         }
         for number in range(2)
     ]
-    for answers, allowed in [(results, [True, True]), (results[::-1], [False, False]), (results * 2, [False, False])]:
+    elsewhere = {
+        "action": {"actionType": "PhotoFlash::Action", "actionId": "Edit"},
+        "resource": {"entityType": "PhotoFlash::Album", "entityId": "2"},
+    }
+    others = [{**result, "request": elsewhere} for result in results]
+    for answers, allowed in [
+        (results, [True, True]),
+        (results[::-1], [False, False]),
+        (results * 2, [False, False]),
+        (others, [False, False]),
+    ]:
         with endpoint.failing(Fault(body=json.dumps({"results": answers}).encode())):
             assert [bool(one) for one in engine.decide(question)] == allowed
     with endpoint.failing(Fault(body=json.dumps({"results": [results[0], {"decision": "ALLOW"}]}).encode())):
