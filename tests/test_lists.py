@@ -20,6 +20,8 @@ from django_avp import entities
 from django_avp import lists as lists_module
 from django_avp.authorization import Authorization
 from django_avp.cedar import EntityUid
+from django_avp.engines.caching import CachingEngine
+from django_avp.engines.shared_cache import SharedCache
 from django_avp.entities import registry
 from django_avp.exceptions import (
     AuthorizationUnavailable,
@@ -376,11 +378,16 @@ def test_what_cannot_be_told_is_no_empty_list(asking, photos):
             asking().permitted("ViewPhoto", photos, on_untranslatable="check")
 
 
-def test_an_engine_may_refuse_an_identity(asking, photos):
-    """Its store has another identity source (rule C10)."""
+@pytest.mark.parametrize("is_remembered", [False, True])
+def test_an_engine_may_refuse_an_identity(asking, photos, settings, is_remembered):
+    """Its store has another identity source (rule C10); also where decisions are remembered."""
+    settings.AVP_POLICY_STORE_ID = "store-1"
     with deciding(EVERYTHING) as engine:
-        engine.accepts = lambda store, identity: False
-        assert not asking().permitted("ViewPhoto", photos)
+        engine.accepts = lambda store, identity: (store, identity.principal.id) != ("store-1", f"{POOL}|ann")
+        with runtime.use_engine(CachingEngine(engine, SharedCache("default")) if is_remembered else engine):
+            assert not asking().permitted("ViewPhoto", photos)
+            settings.AVP_POLICY_STORE_ID = "store-2"
+            assert asking().permitted("ViewPhoto", photos)
 
 
 def test_mistakes_are_told(asking, photos):

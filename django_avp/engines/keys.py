@@ -16,9 +16,9 @@ from django_avp.schema import Schema
 
 __all__ = ["canonical", "keys_of"]
 
-# Claims that differ from token to token of one sign-in, so that each refresh would ask anew.
-_VOLATILE = ("iat", "jti", "auth_time")
-_EXPIRY = "exp"
+# Claims that differ from token to token of one user, so that each would ask anew, and whether they count all the same
+# where no schema tells which of them a policy can read.
+_VOLATILE = {"iat": False, "jti": False, "auth_time": False, "exp": True}
 # One encoder: json.dumps() makes another one for each text with sorted keys.
 _text = json.JSONEncoder(sort_keys=True).encode
 
@@ -50,8 +50,11 @@ class _Keys:
         identity, options = batch.identity, conf.client_options
         # A service maps claims by a schema of its own, so all of them count.
         self._schema = schema if policies else None
-        is_expiry_read = schema is None or _declares_expiry(schema, identity.principal.type)
-        self._left_out = _VOLATILE if is_expiry_read else (*_VOLATILE, _EXPIRY)
+        self._left_out = {
+            name
+            for name, counts in _VOLATILE.items()
+            if not (counts if schema is None else _declares(schema, identity.principal.type, name))
+        }
         self._token = identity.token_context()
         self._claims: dict[EntityUid, str] = {}
         self._entities: dict[int, str] = {}
@@ -86,9 +89,8 @@ class _Keys:
         return self._claims[action]
 
     def _lasting(self, claims: Mapping[str, Any]) -> Any:
-        """Claims without those of one token alone; where the schema is known, what it declares counts."""
-        left_out = () if self._schema is not None else self._left_out
-        return canonical({name: value for name, value in claims.items() if name not in left_out})
+        """Claims without those of one token alone that no policy can read."""
+        return canonical({name: value for name, value in claims.items() if name not in self._left_out})
 
     def _entity(self, entity: Entity) -> str:
         """An entity as text, written once for all worlds that it is in."""
@@ -109,9 +111,9 @@ def canonical(value: Any) -> Any:
     return value
 
 
-def _declares_expiry(schema: Schema, principal_type: str) -> bool:
-    """Whether a policy can read when a token expires, without which each token would ask anew."""
+def _declares(schema: Schema, principal_type: str, claim: str) -> bool:
+    """Whether a policy can read a claim, of the principal or of the access token."""
     principal = schema.entity_types.get(principal_type)
-    if principal is not None and _EXPIRY in principal.shape.attributes:
+    if principal is not None and claim in principal.shape.attributes:
         return True
-    return any(action.context.project({"token": {_EXPIRY: 0}}).get("token") for action in schema.actions.values())
+    return any(action.context.project({"token": {claim: 0}}).get("token") for action in schema.actions.values())

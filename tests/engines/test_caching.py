@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from django_avp.cedar import UNAVAILABLE, Entity, EntityUid, Verdict
+from django_avp.cedar import UNAVAILABLE, Check, Entity, EntityUid, Verdict
 from django_avp.conf import conf
 from django_avp.engines.base import Decisions
 from django_avp.engines.caching import CachingEngine
@@ -282,21 +282,41 @@ def test_f1_sets_have_no_order(value):
     assert canonical({"a": value}) == canonical({"a": turned})
 
 
-def test_f1_an_expiry_counts_where_a_policy_can_read_it(settings, tmp_path, site):
-    """As the engine's schema says; without one a policy may read anything."""
-    schema = "entity User = { exp?: Long }; entity Photo; action View appliesTo { principal: User, resource: Photo };"
-    other = schema.replace("exp?: Long", "")
-    token = other.replace("resource: Photo", "resource: Photo, context: { token?: { exp?: Long } }")
-    inner = Counted(None)
-    inner.schema = lambda store: known
-    engine = CachingEngine(inner, locmem(settings))
+@pytest.mark.parametrize("is_known", [True, False], ids=["policies of ours", "a service's"])
+@pytest.mark.parametrize("claim", ["exp", "iat", "jti", "auth_time"])
+def test_f1_what_each_token_has_anew_counts_where_a_policy_can_read_it(settings, tmp_path, claim, is_known):
+    """As the engine's schema says: a policy may want the user to have signed in lately."""
+    shared = locmem(settings)
     settings.AVP_NAMESPACE = ""
-    keys = []
-    for text, counts in [(schema, True), (other, False), (token, True), (None, True)]:
-        known = load([write(tmp_path / f"s{len(keys)}", "permit (principal, action, resource);", text)]).schema
-        pair = [engine._keys(batch((check(), ()), who=replace(who(exp=exp), expires_at=None))) for exp in (1000, 2000)]
+    types = f"entity User = {{ {claim}?: Long }}; entity Photo;"
+    schema = f"{types} action View appliesTo {{ principal: User, resource: Photo }};"
+    other = schema.replace(f"{claim}?: Long", "")
+    token = other.replace("resource: Photo", f"resource: Photo, context: {{ token?: {{ {claim}?: Long }} }}")
+    for number, (text, use, counts) in enumerate([(schema, "id", True), (other, "id", False), (token, "access", True)]):
+        known = load([write(tmp_path / f"s{number}", "permit (principal, action, resource);", text)])
+        inner = Counted(None)
+        inner.schema = lambda store, known=known: known.schema
+        engine = CachingEngine(inner, shared)
+        question = replace(
+            batch((Check(EntityUid("Action", "View"), EntityUid("Photo", "1")), ())),
+            policies=known if is_known else None,
+        )
+        pair = [
+            engine._keys(replace(question, identity=replace(who(token_use=use, **{claim: value}), expires_at=None)))
+            for value in (1000, 2000)
+        ]
         assert (pair[0] != pair[1]) is counts, text
-        keys.append(pair)
+
+
+@pytest.mark.parametrize(("claim", "counts"), [("exp", True), ("iat", False), ("jti", False), ("auth_time", False)])
+def test_f1_of_what_each_token_has_anew_the_expiry_counts_where_nobody_knows_a_schema(settings, claim, counts):
+    """Each refresh would ask anew, else; when a token expires, a policy may compare with the time."""
+    engine = CachingEngine(Counted(None), locmem(settings))
+    pair = [
+        engine._keys(batch((check(), ()), who=replace(who(**{claim: value}), expires_at=None)))
+        for value in (1000, 2000)
+    ]
+    assert (pair[0] != pair[1]) is counts
 
 
 # For how long

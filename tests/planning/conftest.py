@@ -38,7 +38,7 @@ class Watched(Authorization):
     @property
     def planned(self):
         """Everything that was collected, by whomever."""
-        return {*self._decisions, *self._pending}
+        return {*self._decider.decisions, *self._decider.pending}
 
 
 @dataclass
