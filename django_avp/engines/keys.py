@@ -17,7 +17,7 @@ from django_avp.schema import Schema
 __all__ = ["canonical", "keys_of"]
 
 # Claims that differ from token to token of one user, so that each would ask anew, and whether they count all the same
-# where no schema tells which of them a policy can read.
+# where no schema tells which of them a policy of a service's can read.
 _VOLATILE = {"iat": False, "jti": False, "auth_time": False, "exp": True}
 # One encoder: json.dumps() makes another one for each text with sorted keys.
 _text = json.JSONEncoder(sort_keys=True).encode
@@ -53,7 +53,7 @@ class _Keys:
         self._left_out = {
             name
             for name, counts in _VOLATILE.items()
-            if not (counts if schema is None else _declares(schema, identity.principal.type, name))
+            if not (counts or policies if schema is None else _declares(schema, identity.principal.type, name))
         }
         self._token = identity.token_context()
         self._claims: dict[EntityUid, str] = {}

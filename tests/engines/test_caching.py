@@ -309,14 +309,19 @@ def test_f1_what_each_token_has_anew_counts_where_a_policy_can_read_it(settings,
 
 
 @pytest.mark.parametrize(("claim", "counts"), [("exp", True), ("iat", False), ("jti", False), ("auth_time", False)])
-def test_f1_of_what_each_token_has_anew_the_expiry_counts_where_nobody_knows_a_schema(settings, claim, counts):
-    """Each refresh would ask anew, else; when a token expires, a policy may compare with the time."""
+def test_f1_of_what_each_token_has_anew_the_expiry_counts_where_nobody_knows_a_schema(
+    settings, tmp_path, claim, counts
+):
+    """A service would be called with each refresh, else; policies of ours are not called, and may read anything."""
+    ours = load([write(tmp_path / "policies", "permit (principal, action, resource);", None)])
     engine = CachingEngine(Counted(None), locmem(settings))
-    pair = [
-        engine._keys(batch((check(), ()), who=replace(who(**{claim: value}), expires_at=None)))
-        for value in (1000, 2000)
-    ]
-    assert (pair[0] != pair[1]) is counts
+
+    def keys(policies):
+        asked = [batch((check(), ()), who=replace(who(**{claim: value}), expires_at=None)) for value in (1000, 2000)]
+        return [engine._keys(replace(one, policies=policies)) for one in asked]
+
+    assert (keys(None)[0] != keys(None)[1]) is counts
+    assert keys(ours)[0] != keys(ours)[1]
 
 
 # For how long
