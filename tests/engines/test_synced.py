@@ -318,6 +318,19 @@ def test_g5_one_worker_reads_for_all(endpoint, client, store, engines, settings,
     assert calls[passes[2] + 23 :][:1] in ([], ["ListPolicyTemplates"])
 
 
+def test_g5_a_change_is_read_though_the_clock_of_the_service_is_behind(client, store):
+    """What has another date than before has changed, whichever date that is."""
+    template = client.create_policy_template(policyStoreId=store, statement=TEMPLATE)["policyTemplateId"]
+    known = Puller(client, store).pull()
+    (policy,) = known.policies
+    changed = 'permit (principal, action == PhotoFlash::Action::"View", resource) when { false };'
+    narrowed = f"{TEMPLATE.removesuffix(';')} when {{ false }};"
+    client.update_policy(policyStoreId=store, policyId=policy, definition={"static": {"statement": changed}})
+    client.update_policy_template(policyStoreId=store, policyTemplateId=template, statement=narrowed)
+    texts = Puller(client, store).pull(known, known_at=time.time() + 3600).texts
+    assert texts == {policy: changed, template: narrowed}
+
+
 def test_reading_keeps_within_the_quota(mint, settings):
     """So that nobody is throttled by it: ten calls a second are the default."""
     with Endpoint(jwks=mint.jwks, has_quotas=True) as endpoint:
