@@ -38,8 +38,7 @@ from django_avp.vocabulary import action_uid
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-
-__all__ = ["Answer", "Authorization", "Resource"]
+__all__ = ["Answer", "Authorization", "Resource", "asker_of"]
 
 logger = logging.getLogger("django_avp")
 
@@ -73,7 +72,6 @@ class Authorization:
         fault: why the request's token identifies nobody.
 
     Attributes:
-        asker: who asks, and where.
         permission_actions: which action a permission is asked as, by permission and kind of resource; ``None`` for one
             that is left to other backends.
     """
@@ -87,7 +85,8 @@ class Authorization:
         request: HttpRequest | None = None,
         fault: TokenError | None = None,
     ) -> None:
-        self.asker = asker = Asker(identity, context=context, store=store, request=request, fault=fault)
+        # Templates cannot read it: what shows who asks is personal (rule C5). See asker_of().
+        self._asker = asker = Asker(identity, context=context, store=store, request=request, fault=fault)
         self.permission_actions: dict[tuple[str, Any], EntityUid | None] = {}
         self.is_used = False
         self.is_user_read = False
@@ -230,18 +229,18 @@ class Authorization:
             AuthorizationUnavailable: nothing can be decided now.
         """
         self.mark_used()
-        settled, identity = self.asker.settled(), self.asker.decided_for
+        settled, identity = self._asker.settled(), self._asker.decided_for
         if settled is UNAVAILABLE:
             raise AuthorizationUnavailable("The key set that tells who asks is not available.")
         if settled is not None or identity is None:
             return None
         uid = action_uid(action)
         try:
-            text = self._questions.context(uid, context, self.asker.context())
+            text = self._questions.context(uid, context, self._asker.context())
         except Unholdable:
             logger.error("avp.context_refused", extra={"action": str(action)})
             return None
-        return List(identity, uid, text, self._questions.context_starts(text), self.asker.store())
+        return List(identity, uid, text, self._questions.context_starts(text), self._asker.store())
 
     def _checked(
         self,
@@ -297,7 +296,7 @@ class Authorization:
 
     def _asked(self, check: Check, decision: Decision) -> Asked:
         """A question that was answered, with what the answer was made of."""
-        asker = self.asker
+        asker = self._asker
         asked = Asked(check, decision, asker.decided_for, fault=asker.fault)
         if decision.cause in (Cause.UNIDENTIFIED, Cause.INACTIVE) or asked.identity is None:
             return replace(asked, has_user=asker.user is not None)
@@ -354,7 +353,7 @@ class Authorization:
         """The check of a question; ``None`` if its context cannot be sent. Raises what :meth:`can` raises."""
         self.mark_used()
         try:
-            return self._questions.check(action, resource, context, self.asker.context())
+            return self._questions.check(action, resource, context, self._asker.context())
         except Unholdable:
             logger.error("avp.context_refused", extra={"action": str(action)})
             return None
@@ -377,8 +376,8 @@ class Authorization:
         return self._decider.add(check, place, is_read=is_read)
 
     async def _aload_context(self) -> None:
-        if not self.asker.has_context:
-            await sync_to_async(self.asker.context)()
+        if not self._asker.has_context:
+            await sync_to_async(self._asker.context)()
 
     # Who and where
 
@@ -386,23 +385,23 @@ class Authorization:
     def identity(self) -> Identity | None:
         """Who asks; ``None`` for nobody. A response that is made of it is personal (rule C5)."""
         self.mark_read()
-        return self.asker.identity
+        return self._asker.identity
 
     @property
     def has_identity(self) -> bool:
         """Whether a token identifies somebody; to know that alone makes no response personal."""
-        return self.asker.identity is not None
+        return self._asker.identity is not None
 
     @property
     def fault(self) -> TokenError | None:
         """Why the request's token identifies nobody."""
-        return self.asker.fault
+        return self._asker.fault
 
     @property
     def user(self) -> Any:
         """The Django user of the identity, looked up once; ``None`` if nobody is identified or there is no user."""
         self.mark_read()
-        user = self.asker.user
+        user = self._asker.user
         if user is not None:
             user.avp = self
         return user
@@ -415,7 +414,7 @@ class Authorization:
 
     def close(self) -> None:
         """Deny everything from now on: the user has signed in as somebody else, or out."""
-        self.asker.leave()
+        self._asker.leave()
         self._decider.decisions.clear()
 
     def mark_used(self) -> None:
@@ -427,7 +426,7 @@ class Authorization:
 
     def mark_read(self) -> None:
         """Note that the response may tell who asks: it is somebody's own, or for everybody who is nobody."""
-        if self.asker.identity is None:
+        if self._asker.identity is None:
             self.is_user_read = True
         else:
             self.mark_used()
@@ -461,3 +460,8 @@ def closed() -> Authorization:
     authorization = Authorization(None)
     authorization.close()
     return authorization
+
+
+def asker_of(authorization: Authorization) -> Asker:
+    """Who asks, and where, for code that makes no response of it: to read it makes none personal (rule C5)."""
+    return authorization._asker

@@ -9,13 +9,13 @@ from django.contrib.auth.backends import BaseBackend
 from django.core.exceptions import PermissionDenied
 from django.db import models
 
+from django_avp.authorization import Authorization, asker_of
 from django_avp.cedar import Cause, Decision, EntityUid, Verdict
 from django_avp.conf import conf
 from django_avp.entities import registry
 from django_avp.vocabulary import action_of_permission, action_uid, mapped_permissions
 
 if TYPE_CHECKING:
-    from django_avp.authorization import Authorization
     from django_avp.schema import Schema
 
 __all__ = ["VerifiedPermissionsBackend"]
@@ -93,7 +93,7 @@ class VerifiedPermissionsBackend(BaseBackend):
         try:
             return authorization.permission_actions[perm, kind]
         except KeyError:
-            action = _action_of_kind(authorization.asker.schema, perm, kind)
+            action = _action_of_kind(asker_of(authorization).schema, perm, kind)
             authorization.permission_actions[perm, kind] = action
             return action
 

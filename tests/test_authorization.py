@@ -10,11 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest as DjangoHttpRequest
 from django.template import Context, Template
 
-from django_avp.authorization import Authorization
+from django_avp.asker import Asker
+from django_avp.authorization import Authorization, asker_of
 from django_avp.cedar import Cause, Check, Decision, EntityUid, Verdict
 from django_avp.engines.base import Decisions
 from django_avp.engines.cedar import CedarEngine
@@ -206,7 +208,7 @@ def test_an_engine_whose_policies_cannot_be_read_is_down(authorize, photo, setti
     assert authorization.can("EditPhoto", photo)
     (tmp_path / "a.cedar").write_text("permit (principal, action")
     assert authorize("ann").can("EditPhoto", photo).cause is Cause.UNAVAILABLE
-    assert authorize("ann").asker.schema is None
+    assert asker_of(authorize("ann")).schema is None
 
 
 @pytest.mark.parametrize(
@@ -259,7 +261,7 @@ def test_policies_that_cannot_be_known_follow_every_reference(authorize, photo):
     photo.refresh_from_db()
     with runtime.use_engine(Elsewhere()) as elsewhere:
         assert authorize("ann").can("EditPhoto", photo)
-        assert authorize("ann").asker.schema is None
+        assert asker_of(authorize("ann")).schema is None
     assert {entity.uid.type for entity in elsewhere.batch.worlds[0]} == {
         "PhotoFlash::Photo",
         "PhotoFlash::Album",
@@ -280,7 +282,7 @@ def test_an_engine_is_what_decides(authorize, photo):
     with runtime.use_engine(Plain()):
         authorization = authorize("ann")
         assert authorization.can("EditPhoto", photo)
-        assert authorization.asker.schema is None
+        assert asker_of(authorization).schema is None
         assert async_to_sync(authorization.arequire)("DeletePhoto", photo)
 
 
@@ -404,17 +406,30 @@ def test_a_store_is_named_by_the_request(settings, rf):
     settings.AVP_POLICY_STORE_ID = lambda request: request.headers["X-Tenant"]
     request = rf.get("/", headers={"X-Tenant": "store-1"})
 
-    assert Authorization(None, request=request).asker.store() == "store-1"
-    assert Authorization(None, store="store-2", request=request).asker.store() == "store-2"
+    assert asker_of(Authorization(None, request=request)).store() == "store-1"
+    assert asker_of(Authorization(None, store="store-2", request=request)).store() == "store-2"
     with pytest.raises(ImproperlyConfigured, match="store="):
-        Authorization(None).asker.store()
+        asker_of(Authorization(None)).store()
+
+
+def test_c5_what_tells_who_asks_is_read_by_no_template_unless_that_marks_the_page(authorize):
+    """Templates cannot read names with an underscore; whatever else leads there makes the response personal."""
+    seen = 0
+    for name in (name for name in dir(Authorization) + list(vars(authorize("ann"))) if not name.startswith("_")):
+        avp = authorize("ann")
+        avp.is_used = False
+        value = getattr(avp, name)
+        if isinstance(value, Asker | Identity | get_user_model()):
+            assert avp.is_used, name
+            seen += 1
+    assert seen == 2  # the identity and its user
 
 
 def test_a_store_is_named_by_the_settings(settings):
     """Most sites have one."""
     settings.AVP_POLICY_STORE_ID = "PSEXAMPLE"
 
-    assert Authorization(None).asker.store() == "PSEXAMPLE"
+    assert asker_of(Authorization(None)).store() == "PSEXAMPLE"
 
 
 def test_forget_decides_anew(authorize, photo, engine):

@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from django_avp.authorization import asker_of
 from django_avp.cedar import UNAVAILABLE
 from django_avp.engines.base import Decisions
 from django_avp.engines.cedar import CedarEngine
@@ -178,7 +179,7 @@ class Patient(CedarEngine):
 def test_a_round_is_a_span_and_is_measured(recorded, ask, authorize, photo):
     """What came of it is told in numbers: checks, calls, verdicts; the store, if there is one, on the span alone."""
     authorization = authorize("ann")
-    authorization.asker._store = STORE
+    asker_of(authorization)._store = STORE
     ask(authorization, "ViewPhoto", "EditPhoto", "Moderate", resource=photo)
     authorization.can("DeletePhoto", photo)
 

@@ -50,10 +50,9 @@ class _Keys:
         identity, options = batch.identity, conf.client_options
         # A service maps claims by a schema of its own, so all of them count.
         self._schema = schema if policies else None
+        read = None if schema is None else _readable(schema, identity.principal.type)
         self._left_out = {
-            name
-            for name, counts in _VOLATILE.items()
-            if not (counts or policies if schema is None else _declares(schema, identity.principal.type, name))
+            name for name, counts in _VOLATILE.items() if not (counts or policies if read is None else name in read)
         }
         self._token = identity.token_context()
         self._claims: dict[EntityUid, str] = {}
@@ -111,9 +110,9 @@ def canonical(value: Any) -> Any:
     return value
 
 
-def _declares(schema: Schema, principal_type: str, claim: str) -> bool:
-    """Whether a policy can read a claim, of the principal or of the access token."""
+def _readable(schema: Schema, principal_type: str) -> set[str]:
+    """Which claims of the principal a policy can read, and which of those that each token has anew, of either token."""
     principal = schema.entity_types.get(principal_type)
-    if principal is not None and claim in principal.shape.attributes:
-        return True
-    return any(action.context.project({"token": {claim: 0}}).get("token") for action in schema.actions.values())
+    declared = set() if principal is None else set(principal.shape.attributes)
+    token = {"token": dict.fromkeys(_VOLATILE, 0)}
+    return declared.union(*(action.context.project(token).get("token", ()) for action in schema.actions.values()))

@@ -9,6 +9,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
+from django_avp.authorization import asker_of
 from django_avp.exceptions import AvpError
 from django_avp.gates import authorization_of
 from django_avp.headers import add_headers
@@ -60,7 +61,7 @@ class AuthorizationMiddleware:
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
         """Check CSRF for tokens that a browser sends by itself, on ``csrf_exempt`` views too (rule C1)."""
-        identity = authorization_of(request).asker.identity
+        identity = asker_of(authorization_of(request)).identity
         if identity is None or not identity.is_ambient:
             return None
         check = CsrfViewMiddleware(self.get_response)

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from django_avp.authorization import Authorization, asker_of
 from django_avp.cedar import Decision, EntityUid
 from django_avp.conf import conf
 from django_avp.panels.places import Kind, shortened
 from django_avp.panels.recorder import Asked, DecidedRound, Listed, RequestRecorder
 
 if TYPE_CHECKING:
-    from django_avp.authorization import Authorization
     from django_avp.policies import Policies
 
 __all__ = ["report", "summary_of"]
@@ -83,7 +83,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _principal(authorization: Authorization) -> str:
-    identity = authorization.asker.identity
+    identity = asker_of(authorization).identity
     principal = identity.principal if identity else conf.anonymous_principal
     return str(principal) if principal else ""
 

@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.core.cache import caches
 from django.test import Client, RequestFactory, override_settings
 
-from django_avp.authorization import Authorization
+from django_avp.authorization import Authorization, asker_of
 from django_avp.engines.synced import SyncedEngine
 from django_avp.engines.verified_permissions import VerifiedPermissionsEngine
 from django_avp.exceptions import AuthorizationUnavailable, AvpError
@@ -103,7 +103,7 @@ class Questions:
         return type(runtime.engine).__name__
 
     def store(self):
-        return self.request().avp.asker.store()
+        return asker_of(self.request().avp).store()
 
     def status(self):
         return self.response().status_code

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import router, transaction
 
 from django_avp.asker import Asker
-from django_avp.authorization import Authorization
+from django_avp.authorization import Authorization, asker_of
 from django_avp.cedar import Decision, EntityUid, Verdict
 from django_avp.conf import conf
 from django_avp.exceptions import AvpError
@@ -101,7 +101,7 @@ class Command(BaseCommand):
         resource, context = resource_of(name), _json(options, "context")
         authorization = Authorization(identity, store=options["store"])
         of_type = (resource or conf.application).type
-        actions = actions_on(identity.principal.type, of_type, authorization.asker.store())
+        actions = actions_on(identity.principal.type, of_type, asker_of(authorization).store())
         # All at once, in one round.
         authorization.collect(actions, resource, context)
         decisions = {action: authorization.can(action, resource, context) for action in actions}
