@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from threading import Event
 
 from django.core.cache.backends.locmem import LocMemCache
@@ -47,6 +48,15 @@ class HungCache(LocMemCache):
         """Waits."""
         self.released.wait(30)
         return []
+
+
+class LateCache(LocMemCache):
+    """Takes a second for what it is asked, as one does whose client has to be imported on a busy machine."""
+
+    def get_many(self, keys, version=None):
+        """Late."""
+        time.sleep(1)
+        return super().get_many(keys, version)
 
 
 class InterleavingCache(LocMemCache):

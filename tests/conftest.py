@@ -48,7 +48,8 @@ def started(tmp_path_factory):
 @pytest.fixture
 def patient_caches(monkeypatch):
     """Wait for caches however busy the machine is: where one does not answer in time, each worker reads for itself."""
-    monkeypatch.setattr("django_avp.engines.shared_cache._PATIENCE", 60)
+    for name in ("_PATIENCE", "_FIRST_PATIENCE"):
+        monkeypatch.setattr(f"django_avp.engines.shared_cache.{name}", 60)
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ Result = TypeVar("Result")
 _FORM = "2"
 # Seconds that an operation may take.
 _PATIENCE = 0.5
+# Seconds that the first one in a process may take, in which Django imports the client's library and connects.
+_FIRST_PATIENCE = 2.0
 # Seconds by which the clocks of a site's machines may differ.
 _SKEW = 1.0
 # Threads that ask the cache, each over a connection of its own, which lives as long as it does.
@@ -48,6 +50,7 @@ class SharedCache:
         # Made on first use, so after a fork.
         self._workers: Workers | None = None
         self._breaker = Breaker(failures=2)
+        self._is_first = True
 
     def get_many(self, keys: Iterable[str], longest: float) -> dict[str, Any]:
         """The values that are there, hold and were signed by this site.
@@ -87,13 +90,15 @@ class SharedCache:
         threads = self._threads()
         job = threads.submit(lambda job: operation())
         try:
-            result = job.at_once(_PATIENCE)
+            result = job.at_once(_FIRST_PATIENCE if self._is_first else _PATIENCE)
         except Exception as error:
             # Whatever a cache's client raises; and its text may quote values.
             threads.give_up(job)
             logger.warning("avp.cache_failed", extra={"cache": self.alias, "error": type(error).__name__})
             self._breaker.record(is_failure=True)
             return otherwise
+        finally:
+            self._is_first = False
         self._breaker.record(is_failure=False)
         return result
 

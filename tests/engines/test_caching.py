@@ -454,7 +454,7 @@ def test_a_broken_cache_is_as_none(settings, policies, caplog):
 
 
 def test_a_cache_that_hangs_is_as_none(settings, policies):
-    """Nobody waits for it longer than half a second, and soon nobody at all."""
+    """After the first one nobody waits for it longer than half a second, and soon nobody at all."""
     engine = CachingEngine(Counted(policies), locmem(settings, "HungCache", "tests.caches"))
     begun = time.monotonic()
     try:
@@ -462,6 +462,17 @@ def test_a_cache_that_hangs_is_as_none(settings, policies):
     finally:
         HungCache.released.set()
     assert time.monotonic() - begun < 5
+
+
+def test_the_first_question_of_a_process_has_more_time(settings, monkeypatch):
+    """A worker that has just begun finds what the others have left there, though its client is loaded first."""
+    monkeypatch.setattr("django_avp.engines.shared_cache._FIRST_PATIENCE", 60)
+    locmem(settings).set_many({"k": ("v", time.time() + 60)})
+    settings.CACHES["decisions"]["BACKEND"] = "tests.caches.LateCache"
+    del caches["decisions"]
+    late = SharedCache("decisions")
+    assert late.get_many(["k"], 60) == {"k": "v"}
+    assert late.get_many(["k"], 60) == {}
 
 
 def test_redis_that_stops_changes_no_answer(settings, policies, redis_url, caplog):

@@ -27,7 +27,7 @@ from django_avp.identity import Identity  # noqa: E402
 from django_avp.runtime import runtime  # noqa: E402
 
 # Where a busy machine's cache does not answer in time, each worker reads for itself.
-shared_cache._PATIENCE = 60
+shared_cache._PATIENCE = shared_cache._FIRST_PATIENCE = 60
 settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": cache}}
 settings.AVP_NAMESPACE = "PhotoFlash"
 settings.AVP_JWKS = json.loads(jwks)

@@ -169,6 +169,55 @@ class Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
+class Swallower:
+    """A way to a server that can swallow everything: what is sent over it then never gets an answer any more.
+
+    Args:
+        port: the server's.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.is_swallowing = False
+        self._kept: list[socket.socket] = []
+        Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listening.accept()
+            except OSError:
+                return
+            try:
+                far = socket.create_connection(("127.0.0.1", self._to))
+            except OSError:
+                near.close()
+                continue
+            self._kept += [near, far]
+            is_lost = Event()
+            for one, other in ((near, far), (far, near)):
+                Thread(target=self._carry, args=(one, other, is_lost), daemon=True).start()
+
+    def _carry(self, one: socket.socket, other: socket.socket, is_lost: Event) -> None:
+        try:
+            while data := one.recv(65536):
+                if self.is_swallowing:
+                    is_lost.set()
+                # A connection that has lost something never finds to itself again.
+                if not is_lost.is_set():
+                    other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        """Break everything off."""
+        for one in (self._listening, *self._kept):
+            one.close()
+
+
 # What may happen to a call
 
 

@@ -6,10 +6,6 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -33,13 +29,11 @@ from django_avp.engines.verified_permissions.client import Connection
 from django_avp.engines.verified_permissions.engine import _CONCURRENT
 from django_avp.exceptions import AuthorizationUnavailable
 from django_avp.identity import Identity
-from django_avp.policies import load
 from django_avp.runtime import runtime
-from django_avp.testing.endpoint import Endpoint, PolicyStore
-from tests.engines.conftest import redis_url  # noqa: F401 - a fixture
-from tests.faults.load import MOST_USERS, PAGES, Visitors, counted, tokens
+from tests.faults.load import MOST_USERS, PAGES, counted
 from tests.faults.proxy import (
     Proxy,
+    Swallower,
     any_of,
     bursts,
     crowded,
@@ -56,20 +50,12 @@ from tests.faults.proxy import (
     service_error,
     turned,
 )
+from tests.faults.sites import SERVERS, STORE, THREADS, aws, serving_site
 from tests.following import subsection
-from tests.processes import PATIENCE, ROOT, serving
+from tests.processes import PATIENCE, ROOT
 from tests.soak import SOAKING, runs
 from tests.test_docs import rows
 
-STORE = "PSEXAMPLEabcdefg111111"
-THREADS = 16
-SERVERS = {
-    "wsgi": [
-        *(sys.executable, "-m", "gunicorn", "--bind=127.0.0.1:{port}", "--worker-class=gthread"),
-        *(f"--threads={THREADS}", "--timeout=120", "django.core.wsgi:get_wsgi_application()"),
-    ],
-    "asgi": [sys.executable, "-m", "uvicorn", "--log-level=warning", "--port={port}", "tests.served.asgi:application"],
-}
 FAULTS = {
     "50 ms late": late(0.05),
     "500 ms late": late(0.5),
@@ -91,99 +77,22 @@ ODD = {"garbage", "somebody else's answers", "results moved and missing"}
 # One of each kind where there is little time: what the breaker does not notice, and what opens it.
 SHORT = [("wsgi", "one call of three fails"), ("asgi", "bursts of 500, 502, 503, 504")]
 CASES = [(server, fault) for server in SERVERS for fault in FAULTS] if SOAKING else SHORT
-# Seconds: the breaker's pause, after a call that has begun just before and takes as long as it may; and as much again
-# as a machine may need that does other things, too.
-RECOVERY = 2 * (Breaker()._pause + Connection().patience)
 # How long a fault lasts at least.
 SECONDS = runs(1, 3)
-
-
-class Place:
-    """A site, its users, and what stands between it and its service."""
-
-    def __init__(self, visitors, proxy, log):
-        self.visitors = visitors
-        self.proxy = proxy
-        self._log = log
-
-    def logged(self):
-        """How many checks or rounds the log tells of, that were not decided."""
-        return sum(line.startswith('{"event": "avp.') for line in self._log.read_text().splitlines())
-
-    def recover(self):
-        """Wait until everybody sees everything right, and give the seconds until the first who did."""
-        lifted = time.monotonic()
-        while self.visitors.ask("user0", "/gallery/").kind != "right":
-            assert time.monotonic() - lifted < RECOVERY
-            time.sleep(0.05)
-        first = time.monotonic() - lifted
-        while set(counted(self.visitors.all_ask(PAGES, once))) != {"right"}:
-            assert time.monotonic() - lifted < PATIENCE
-        return first
-
-
-def once(times):
-    return times == 1
-
-
-def aws(url, **options):
-    return {"endpoint_url": url, "region_name": "eu-west-1", "aws_access_key_id": "x", **options}
-
-
-@pytest.fixture(scope="module")
-def service(mint):
-    """The policies of the test site in a store: as they are, and behind the default quotas."""
-
-    def made():
-        names = {"principal_type": "PhotoFlash::User", "group_type": "PhotoFlash::Group"}
-        return PolicyStore.holding(load([ROOT / "tests" / "policies"]), policy_store_id=STORE, pool=mint.pool, **names)
-
-    with Endpoint([made()], jwks=mint.jwks) as free, Endpoint([made()], jwks=mint.jwks, has_quotas=True) as limited:
-        yield free, limited
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory, mint):
-    """The variables of a site, its users' tokens, and the truth."""
-    made = tokens(mint)
-    variables = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-        "DJANGO_SETTINGS_MODULE": "tests.faults.engine_settings",
-        "SITE_DATABASE": str(tmp_path_factory.mktemp("site") / "db.sqlite3"),
-        "SITE_JWKS": json.dumps(mint.jwks),
-        "SITE_SETTINGS": "{}",
-    }
-    told = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "tests.faults.fill"],
-        cwd=ROOT,
-        env=variables,
-        check=True,
-        timeout=4 * PATIENCE,
-        input=json.dumps(made),
-        text=True,
-        stdout=subprocess.PIPE,
-    )
-    return variables, made, json.loads(told.stdout)
 
 
 @pytest.fixture(scope="module")
 def places(filled, service, tmp_path_factory):
     """Sites behind their proxies, by server; each is started once."""
-    variables, made, truth = filled
     found = {}
+    engine = "django_avp.engines.verified_permissions.VerifiedPermissionsEngine"
     with ExitStack() as stack:
 
         def place(server):
             if server not in found:
                 proxy = stack.enter_context(Proxy(service[0].url))
-                options = aws(proxy.url, aws_secret_access_key="x")
-                engine = "django_avp.engines.verified_permissions.VerifiedPermissionsEngine"
-                settings = {"AVP_ENGINE": engine, "AVP_POLICY_STORE_ID": STORE, "AVP_CLIENT_OPTIONS": options}
                 log = tmp_path_factory.mktemp("log") / "server.log"
-                environment = {**variables, "SITE_SETTINGS": json.dumps(settings)}
-                url = stack.enter_context(serving(SERVERS[server], environment, log))
-                found[server] = Place(Visitors(url, made, truth), proxy, log)
+                found[server] = stack.enter_context(serving_site(filled, proxy, server, log, AVP_ENGINE=engine))
             return found[server]
 
         yield place
@@ -586,47 +495,7 @@ def test_decisions_of_another_are_taken_for_nobody(site, mint, caplog):
     assert "avp.cache_forged" in caplog.messages
 
 
-class Swallower:
-    """A way to a server that can swallow everything: what is sent over it then never gets an answer any more."""
-
-    def __init__(self, port):
-        self._to = port
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        self.is_swallowing = False
-        self._kept = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                near, _ = self._listening.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self._to))
-            self._kept += [near, far]
-            is_lost = threading.Event()
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=(one, other, is_lost), daemon=True).start()
-
-    def _carry(self, one, other, is_lost):
-        try:
-            while data := one.recv(65536):
-                if self.is_swallowing:
-                    is_lost.set()
-                # A connection that has lost something never finds to itself again.
-                if not is_lost.is_set():
-                    other.sendall(data)
-            other.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def close(self):
-        for one in (self._listening, *self._kept):
-            one.close()
-
-
-def test_a_cache_whose_connections_are_swallowed_is_found_again(site, mint, redis_url, monkeypatch):  # noqa: F811
+def test_a_cache_whose_connections_are_swallowed_is_found_again(site, mint, redis_url, monkeypatch):
     """A thread that waits for an answer that never comes is not one of those that the cache needs."""
     monkeypatch.setattr(shared_cache, "_PATIENCE", 0.2)
     way = Swallower(int(redis_url[0].rpartition(":")[2]))
