@@ -5,6 +5,7 @@ INVARIANT: values are compared where they are present, so a condition here says 
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -25,6 +26,8 @@ from django_avp.values import LONG_MAX, LONG_MIN
 
 __all__ = ["less", "same"]
 
+# An integer as every database writes it, with no more digits than 64 bits have.
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _DAY = 86_400_000  # milliseconds
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DECIMAL = models.DecimalField(max_digits=19, decimal_places=4)
@@ -52,6 +55,9 @@ def _same_term(term: Term, other: Any, dialect: Dialect) -> Condition:
     if term.kind in ("datetime", "duration"):
         return _is_at(term, other.value)
     if is_text(term.field):
+        # No text has a NUL that is present (rule E6), and PostgreSQL takes none as a parameter.
+        if "\0" in other:
+            return False
         is_collated = getattr(term.field, "db_collation", None)
         sql = dialect.same_collated_text if is_collated else dialect.same_text
         return where(TextTest(sql, term.expression, "equals", other))
@@ -80,6 +86,9 @@ def _same_reference(reference: Reference, other: Any, dialect: Dialect) -> Condi
 
 def same_id(reference: Reference, uid: EntityUid, dialect: Dialect) -> Condition:
     """The condition that a reference is an entity of the same type."""
+    if not uid.is_valid:
+        # A column whose value is no id refers to nothing (rule A9).
+        return False
     if reference.keys is not None and is_text(reference.id.field):
         field = reference.id.field
         condition = _same_term(Term("String", F(field.name), field), uid.id, dialect)
@@ -88,9 +97,9 @@ def same_id(reference: Reference, uid: EntityUid, dialect: Dialect) -> Condition
     if reference.id.kind == "String":
         return _same_term(reference.id, uid.id, dialect)
     # `Album::"007"` is not the primary key 7 (rule E6).
-    is_canonical = uid.id.lstrip("-").isdecimal() and uid.id.isascii() and str(int(uid.id)) == uid.id
-    key = int(uid.id) if is_canonical else LONG_MAX + 1
-    return where(Exact(reference.id.expression, Value(key))) if LONG_MIN <= key <= LONG_MAX else False
+    if not _INTEGER.fullmatch(uid.id) or not LONG_MIN <= int(uid.id) <= LONG_MAX:
+        return False
+    return where(Exact(reference.id.expression, Value(int(uid.id))))
 
 
 def _same_members(members: Members, other: Any, dialect: Dialect) -> Condition:

@@ -172,6 +172,9 @@ class Evaluator:
                 return known(_is_like(value, parts))
             if not is_text(value.field):
                 raise Untranslatable(f"a {type(value.field).__name__} is matched by a pattern", _COMPUTE_CURE)
+            if any(part and "\0" in part for part in parts):
+                # No text has a NUL that is present (rule E6), and SQLite ends a pattern at it.
+                return known(False)
             pattern = literal(self._dialect.pattern(parts))
             return truth(where(Template(self._dialect.like, value.text(self._dialect), pattern)))
 

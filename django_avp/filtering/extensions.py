@@ -57,10 +57,18 @@ def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
     return match
 
 
+def _whole(digits: str) -> int:
+    """A number of any digits: Python reads no text of thousands of them, and none of that size is held."""
+    significant = digits.lstrip("0")
+    if len(significant) > len(str(LONG_MAX)):
+        raise FailedCall
+    return int(significant or "0")
+
+
 def decimal(text: str) -> Extension:
     """Parse ``"12.34"``."""
     sign, whole, places = _matched(_DECIMAL, text).groups()
-    value = int(whole) * 10_000 + int(places.ljust(4, "0"))
+    value = _whole(whole) * 10_000 + int(places.ljust(4, "0"))
     return Extension("decimal", _long(-value if sign else value))
 
 
@@ -84,7 +92,7 @@ def datetime_(text: str) -> Extension:
 def duration(text: str) -> Extension:
     """Parse ``"1d2h3m4s5ms"``."""
     sign, *parts = _matched(_DURATION, text).groups(default="0")
-    value = sum(int(part) * unit for part, unit in zip(parts, _UNITS, strict=True))
+    value = sum(_whole(part) * unit for part, unit in zip(parts, _UNITS, strict=True))
     return Extension("duration", _long(-value if sign == "-" else value))
 
 
@@ -103,7 +111,7 @@ def ip(text: str) -> Extension:
         parsed = ip_address(address)
     except ValueError as error:
         raise FailedCall from error
-    length = int(prefix) if slash else parsed.max_prefixlen
+    length = _whole(prefix) if slash else parsed.max_prefixlen
     if length > parsed.max_prefixlen:
         raise FailedCall
     return Extension("ipaddr", (parsed, length))

@@ -236,7 +236,7 @@ class Case:
         """A literal, or what stands for one."""
         pick = self.random.choice
         if kind == "String":
-            literals = [quote(pick(WORDS)), quote(str(pick(KEYS)))]
+            literals = [quote(pick([*WORDS, "a\0", "\0"])), quote(str(pick(KEYS)))]
             return pick([*literals, "context.word", "principal.email", self.path("String"), self.owner() + ".email"])
         if kind == "Long":
             long = pick(LONGS)
@@ -370,7 +370,7 @@ class Case:
 
     def like(self):
         pick = self.random.choice
-        parts = "".join(pick(["*", "a", "A", "%", "_", "\\*", "?", "[", "!", "ä", "\\\\", ""]) for _ in range(3))
+        parts = "".join(pick(["*", "a", "A", "%", "_", "\\*", "?", "[", "!", "ä", "\\\\", "\\0", ""]) for _ in range(3))
         return f'{pick([self.path("String"), self.value("String")])} like "{parts}"'
 
     def odd(self):
