@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
+from django_avp.cedar import EntityUid
 from django_avp.exceptions import UntranslatablePolicyError
 from tests.conftest import POOL, sqlite_only
 from tests.filtering.conftest import declared
@@ -505,6 +506,33 @@ def test_e6_no_text_has_a_nul_that_a_policy_has(lists, item, user, condition, te
     row.tags.create(name="a")
     row.readers.add(row.owner)
     assert lists.when(condition.format(text)) == []
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "resource.name == context.value",
+        "resource.count == context.value",
+        "resource.meta == context.value",
+        "resource.shelf == context.value",
+        "resource in context.value",
+        "context.list.contains(resource.name)",
+        "resource.tags.containsAll(context.list)",
+        'if resource.flag then decimal(context.value) == decimal("1.0") else true',
+        'if resource.flag then ip(context.value) == ip("10.0.0.1/8") else true',
+        "resource.name == principal.email",
+    ],
+)
+def test_e6_no_context_and_no_claim_breaks_a_list(lists, item, condition):
+    """Visitors may choose what is in them: what databases and Python do not take is an answer like any other."""
+    row = item(name="a", flag=True, count=1, meta={"word": "a"}, shelf=Shelf.objects.create(name="a"))
+    row.tags.create(name="a")
+    texts = ["a\0b", "\ud800", "--7", "9" * 5000, "9" * 5000 + ".0", "10.0.0.1/" + "9" * 5000, "x" * 100_000]
+    shelves = [EntityUid("PhotoFlash::Shelf", key) for key in ("--7", "9" * 600, "a\nb", "a\0", "")]
+    for value in (*texts, *shelves, 2**63, -(2**63) - 1, None, ["a\0"], {"word": "a\0"}, {"a": {"b": None}}):
+        lists.context = {"value": value, "list": ["a", value]}
+        lists.claims = {"email": value} if isinstance(value, str) else {}
+        lists.split(condition)
 
 
 def test_e6_ids_are_as_the_database_writes_them(lists, item):
