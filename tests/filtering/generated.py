@@ -233,7 +233,9 @@ class Case:
         return self.random.choice(found or ["resource.missing", "resource.memo"])
 
     def value(self, kind):
-        """A literal, or what stands for one."""
+        """A literal, or what stands for one; sometimes another one for each of two kinds of rows."""
+        if self.random.random() < 0.1:
+            return f"(if {self.path('Bool')} then {self.value(kind)} else {self.value(kind)})"
         pick = self.random.choice
         if kind == "String":
             literals = [quote(pick([*WORDS, "a\0", "\0"])), quote(str(pick(KEYS)))]

@@ -171,6 +171,79 @@ def test_e2_a_part_that_is_never_true_settles_a_policy(lists, item):
         lists.listed(text, "ann", "x")
 
 
+# What a branch gives, and what is asked of it.
+BRANCHES = {
+    ("1", "2"): [
+        *("THIS + 1 == 2", "THIS - 1 == 0", "THIS * 3 == 6", "-THIS == -1", "THIS < 2", "THIS <= 1", "2 > THIS"),
+        *(
+            "THIS > resource.small",
+            "THIS == resource.small",
+            "[1, 5].contains(THIS)",
+            "THIS.isEmpty()",
+            "THIS + true > 0",
+        ),
+        *("[resource.small, THIS].containsAll([1, 2])", "[resource.small, 7].containsAny([THIS])"),
+        *("{a: THIS, b: resource.small} == {b: 1, a: 1}", "{a: THIS, b: resource.small} == {a: 1}"),
+        "{a: THIS}.a == 1 && {a: THIS} has a && !({a: THIS} has b)",
+    ],
+    ("9223372036854775807", "1"): ["THIS + 1 > 0", "THIS * 2 > 0", "THIS + 0 > 0", "THIS - 1 > 0"],
+    ("-9223372036854775807", "0"): ["THIS - 1 < 0", "THIS - 2 < 0", "-THIS > 0", "-(THIS - 1) > 0"],
+    ('"ab"', '"b"'): [
+        *('THIS like "a*"', 'THIS like "*b"', 'THIS like "b"', 'THIS like "*a*b*"', 'THIS like ""', 'THIS like "ba"'),
+        *(
+            'THIS like "a*ab"',
+            'THIS like "***"',
+            "THIS == resource.name",
+            'THIS < "b"',
+            'THIS.lessThan(decimal("1.0"))',
+        ),
+        'resource.tags.containsAll([THIS, "b"])',
+    ],
+    ('"a*c"', '"abc"'): ['THIS like "a\\*c"', 'THIS like "a*c"', 'THIS like "*c*"', 'THIS like "abcabc"'],
+    ("principal", 'PhotoFlash::User::"x"'): [
+        *('THIS.email == "a"', "THIS has email", "THIS has x", "THIS is PhotoFlash::User", "THIS == principal"),
+        *("THIS == resource.owner", "THIS in resource.readers", f'THIS in PhotoFlash::Group::"{POOL}|staff"'),
+        *("resource.readers.contains(THIS)", "THIS.level + 1 == 3", "resource.owner in [THIS, principal]"),
+    ],
+    ("resource.shelf", "resource"): [
+        *("THIS has name", 'THIS.name == "a"', "THIS is PhotoFlash::Shelf", "THIS in resource.shelf"),
+        *("resource in THIS", "THIS == resource", 'THIS.hasTag("a")', 'THIS.getTag("a") == 1', "THIS.hasTag(1)"),
+    ],
+    ("context", '{word: "b"}'): ['THIS.word == "w"', "THIS has number", "THIS.number == 2", "THIS == context"],
+    ('decimal("1.0")', 'decimal("2.0")'): [
+        *('THIS.lessThan(decimal("1.5"))', 'THIS.lessThanOrEqual(decimal("1.0"))', "THIS.greaterThan(resource.price)"),
+        *('THIS.greaterThanOrEqual(decimal("1.5"))', "resource.price.lessThan(THIS)", "THIS == resource.price"),
+    ],
+    ("[1]", "[2, 1]"): [
+        *("THIS.contains(1)", "THIS.containsAll([1, 2])", "THIS.containsAny([2])", "THIS.isEmpty()", "THIS == [1, 2]"),
+        *(
+            "resource.scores.containsAny(THIS)",
+            "resource.scores.containsAll(THIS)",
+            "THIS.containsAll(resource.scores)",
+        ),
+        *("THIS.containsAny(resource.scores)", "resource.scores == THIS", "THIS.contains(resource.small)"),
+    ],
+    ("[]", "3"): ["THIS.isEmpty()", "resource.scores.containsAll(THIS)", "THIS.contains(1)", "resource.scores == THIS"],
+    ("[resource.owner]", "[principal, resource.shelf]"): ["principal in THIS", "resource in THIS", "THIS.contains(1)"],
+}
+
+
+@pytest.mark.parametrize(("branches", "conditions"), BRANCHES.items())
+def test_e2_what_differs_by_row_is_computed_as_cedar_does(lists, item, user, branches, conditions):
+    """A value that is known, but another one for each of two kinds of rows."""
+    lists.context = {"number": 2, "word": "w"}
+    shelf = Shelf.objects.create(name="a")
+    for number, flag in enumerate([True, False, None, True, False]):
+        owner = user(("ann", "x")[number % 2])
+        row = item(flag=flag, name="ab", small=number, price=number, owner=owner, shelf=shelf)
+        row.tags.create(name="ab")
+        row.readers.add(owner)
+        Mark.objects.create(item=row, score=number)
+    for condition in conditions:
+        this = "(if resource.flag then {} else {})".format(*branches)
+        lists.split(condition.replace("THIS", this), "ann", "staff")
+
+
 # E3, A3: what is not given does not exist
 
 
