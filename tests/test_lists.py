@@ -30,6 +30,7 @@ from django_avp.exceptions import (
     UntranslatablePolicyError,
 )
 from django_avp.filtering import Kept, kept
+from django_avp.filtering.compiler import compiled
 from django_avp.filtering.dialects import dialect_of
 from django_avp.filtering.partial import conforms, residuals
 from django_avp.identity import Identity
@@ -506,6 +507,39 @@ def test_conditions_are_kept_and_bound_anew(asking, photos, monkeypatch):
     with override_settings(AVP_MAX_DEPTH=3):
         assert titles(asking("bob").permitted("EditPhoto", photos)) == [1, 4, 7]
     assert len(evaluated) == 2
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "resource has owner && resource.owner has email",
+        'resource has owner && resource.owner.email == "a"',
+        f'resource has owner && resource.owner in PhotoFlash::Group::"{POOL}|staff"',
+        f'resource has owner && resource.owner in [PhotoFlash::Group::"{POOL}|staff"]',
+    ],
+)
+def test_a3_what_is_kept_for_one_principal_is_nobody_elses(photos, condition):
+    """No part of these policies names who asks, and of users the principal alone has claims and groups."""
+
+    def listed(sub):
+        claims = {"sub": sub, "cognito:groups": ["staff"], "email": "a"}
+        identity = Identity.from_claims(claims, pool=POOL)
+        return titles(Authorization(identity).permitted("ViewPhoto", photos))
+
+    with (
+        override_settings(AVP_USER_MODE="token"),
+        deciding(f"permit (principal, action, resource) when {{ {condition} }};"),
+    ):
+        assert [listed(sub) for sub in ("ann", "bob", "zoe", "ann")] == [[0, 3, 6, 9], [1, 4, 7], [], [0, 3, 6, 9]]
+
+
+def test_what_does_not_depend_on_who_asks_is_compiled_once(asking, photos, monkeypatch):
+    """For all who have the same groups and claims."""
+    made = []
+    monkeypatch.setattr(kept, "compiled", lambda *about: made.append(about) or compiled(*about))
+    with deciding("permit (principal, action, resource) when { resource.likes > 7 };"):
+        assert [titles(asking(sub).permitted("ViewPhoto", photos)) for sub in ("ann", "bob", "zoe")] == [[8, 9]] * 3
+    assert len(made) == 1
 
 
 def test_claims_are_looked_at_once_and_by_their_values(user, photos, monkeypatch):
