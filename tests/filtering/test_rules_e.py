@@ -13,7 +13,7 @@ from django.db.models import F
 from django_avp.cedar import EntityUid
 from django_avp.exceptions import UntranslatablePolicyError
 from tests.conftest import POOL, sqlite_only
-from tests.filtering.conftest import declared
+from tests.filtering.conftest import RoomEntity, declared
 from tests.filtering.rows import ADDRESSES, JSON
 from tests.testapp.models import Box, Document, Folder, Item, Mark, Place, Room, Shelf, Tag, Wide
 
@@ -293,6 +293,19 @@ def test_a3_of_users_the_principal_alone_has_attributes(lists, item, user, sub):
             lists.split(condition, sub, "staff")
     for condition in ("principal in resource.readers", "resource.authors.contains(principal)"):
         lists.split(condition, sub, "staff")
+
+
+def test_a3_an_owner_who_asks_is_in_the_groups_of_a_row(lists, item, user):
+    """A row may name groups; of users, the principal alone is known to be in any."""
+    lists.definitions[Room] = type("TeamEntity", (RoomEntity,), {"entity_type": "PhotoFlash::Group"})
+    lists.definitions[Item] = declared(attributes={"teams": "boxes__room", "owner": "owner"}, parents=[])
+    staff, press = (Box.objects.create(room=Room.objects.create(slug=f"{POOL}|{name}")) for name in ("staff", "press"))
+    rows = [("ann", [staff]), ("bob", [staff]), ("ann", [press]), ("ann", []), ("ann", [staff, press])]
+    for number, (owner, teams) in enumerate(rows):
+        item(memo=str(number), owner=user(owner)).boxes.set(teams)
+    within, outside = lists.split("resource.owner in resource.teams", "ann", "staff")
+    assert [[row.memo for row in rows] for rows in (within, outside)] == [["0", "4"], ["1", "2", "3"]]
+    assert [row.memo for row in lists.when("principal in resource.teams", "ann", "staff")] == ["0", "1", "4"]
 
 
 # E4
