@@ -54,6 +54,8 @@ SHELF = {
     "parent": ("parent", "Shelf", "Shelf"),
     "room": ("room", "Room", "Room"),
 }
+# Computed in Python alone, by kind: the name, and the column.
+HIDDEN = {"String": ("hiddenName", "name"), "Bool": ("hiddenFlag", "flag"), "Long": ("hiddenSmall", "small")}
 if connection.vendor == "postgresql":
     ITEM["address"] = ("address", "ipaddr", "ipaddr")
     ITEM["words"] = ("words", "Set<String>", "Set<String>")
@@ -62,10 +64,16 @@ MEMBERS = {"String", "Long", "Bool", "User", "Box"}
 
 
 class Case:
-    """A set of policies, the entities that they are about, and a principal."""
+    """A set of policies, the entities that they are about, and a principal.
 
-    def __init__(self, random):
+    Args:
+        random: draws everything.
+        has_hidden: whether items have attributes that no database knows.
+    """
+
+    def __init__(self, random, *, has_hidden=False):
         self.random = random
+        self.has_hidden = has_hidden
         groups = random.sample(["staff", "press"], random.choice([0, 1, 2]))
         # Two of the same kind that own rows, and sometimes one who owns none, or is in other groups.
         self.principals = [("ann", groups), ("bob", groups)]
@@ -102,6 +110,10 @@ class Case:
             def expression_holder(self):
                 return F("owner")
 
+        if self.has_hidden:
+            for name, column in HIDDEN.values():
+                setattr(ItemEntity, f"attribute_{name}", lambda self, item, column=column: getattr(item, column))
+
         class ShelfEntity(entities.ModelEntity):
             attributes = {name: path for name, (path, _, _) in self.shelf.items()}
             parents = self.shelf_parents
@@ -128,6 +140,7 @@ class Case:
     def _schema(self):
         """A schema of what is declared, with attributes that are required, optional, or of the wrong type."""
         item = {**{name: kind for name, (_, _, kind) in self.item.items()}, "label": "String", "holder": "User"}
+        item |= {name: kind for kind, (name, _) in HIDDEN.items()} if self.has_hidden else {}
         shelf = {name: kind for name, (_, _, kind) in self.shelf.items()}
         seed = self.random.random()
         required = {"sealed"} if seed < 0.6 else {"sealed", "memo", "small", "level", "tags", "scores"}
@@ -215,6 +228,8 @@ class Case:
 
     def path(self, kind):
         """An attribute of the kind; any other, if there is none."""
+        if self.has_hidden and kind in HIDDEN and self.random.random() < 0.3:
+            return f"resource.{HIDDEN[kind][0]}"
         found = [f"resource.{name}" for name, (_, one, _) in self.item.items() if one == kind]
         shelves = [f"resource.{name}" for name, (_, one, _) in self.item.items() if one == "Shelf"]
         for start in list(shelves):
