@@ -13,7 +13,7 @@ from django.db.models import F
 from django_avp.cedar import EntityUid
 from django_avp.exceptions import UntranslatablePolicyError
 from tests.conftest import POOL, sqlite_only
-from tests.filtering.conftest import RoomEntity, declared
+from tests.filtering.conftest import RoomEntity, ShelfEntity, declared
 from tests.filtering.rows import ADDRESSES, JSON
 from tests.testapp.models import Box, Document, Folder, Item, Mark, Place, Room, Shelf, Tag, Wide
 
@@ -226,6 +226,34 @@ BRANCHES = {
         *('THIS.lessThan(decimal("1.5"))', 'THIS.lessThanOrEqual(decimal("1.0"))', "THIS.greaterThan(resource.price)"),
         *('THIS.greaterThanOrEqual(decimal("1.5"))', "resource.price.lessThan(THIS)", "THIS == resource.price"),
     ],
+    ('datetime("2024-02-29T01:00:00.000+0100")', 'datetime("2024-02-28T22:30:00-0130")'): [
+        *('THIS == datetime("2024-02-29")', 'THIS < datetime("2024-02-29T00:00:00.001Z")', "THIS == resource.day"),
+        *('THIS.toDate() == datetime("2024-02-29")', 'THIS.toTime() == duration("0ms")', "resource.at < THIS"),
+        'THIS.durationSince(datetime("2024-02-28")) == duration("1d")',
+        'THIS.offset(duration("-1ms")) == datetime("2024-02-28T23:59:59.999Z")',
+    ],
+    ('datetime("4999-12-31")', 'datetime("5000-03-01")'): [
+        *('THIS == datetime("4999-12-31")', 'THIS.toTime() == duration("0ms")', 'THIS < datetime("5000-01-01")'),
+        'THIS.offset(duration("1d")) == datetime("5000-01-01")',
+    ],
+    ('duration("-1500ms")', 'duration("1d1h1m1s1ms")'): [
+        *(
+            f"THIS.to{unit}() == {value}"
+            for unit, value in [("Milliseconds", -1500), ("Seconds", -1), ("Minutes", 1501)]
+        ),
+        *("THIS.toHours() == 25", "THIS.toDays() == 0", "THIS < resource.span", 'THIS >= duration("-1500ms")'),
+        "THIS.toSeconds() == 90061",
+    ],
+    ('duration("9223372036854775807ms")', 'duration("-9223372036854775808ms")'): [
+        *('datetime("1970-01-01").offset(THIS) > datetime("1970-01-01")', "THIS.toDays() > 0", "THIS < resource.span"),
+        'datetime("1970-01-01T00:00:00.001Z").offset(THIS) > datetime("1970-01-01")',
+        'datetime("1969-12-31T23:59:59.999Z").offset(THIS) > datetime("1970-01-01")',
+    ],
+    ('ip("127.0.0.1")', 'ip("::1")'): [
+        *("THIS.isLoopback()", "THIS.isIpv4()", "THIS.isIpv6()", "THIS.isMulticast()", 'THIS == ip("127.0.0.1/32")'),
+        *('THIS.isInRange(ip("127.0.0.0/8"))', 'THIS.isInRange(ip("::/0"))', 'ip("127.0.0.1").isInRange(THIS)'),
+    ],
+    ('ip("239.0.0.1")', 'ip("ff02::1/8")'): ["THIS.isMulticast()", "THIS.isLoopback()", 'THIS == ip("ff02::1")'],
     ("[1]", "[2, 1]"): [
         *("THIS.contains(1)", "THIS.containsAll([1, 2])", "THIS.containsAny([2])", "THIS.isEmpty()", "THIS == [1, 2]"),
         *(
@@ -247,7 +275,8 @@ def test_e2_what_differs_by_row_is_computed_as_cedar_does(lists, item, user, bra
     shelf = Shelf.objects.create(name="a")
     for number, flag in enumerate([True, False, None, True, False]):
         owner = user(("ann", "x")[number % 2])
-        row = item(flag=flag, name="ab", small=number, price=number, owner=owner, shelf=shelf)
+        moments = {"day": date(2024, 2, 29), "at": datetime(2024, 2, 29, tzinfo=UTC), "span": timedelta(seconds=1)}
+        row = item(flag=flag, name="ab", small=number, price=number, owner=owner, shelf=shelf, **moments)
         row.tags.create(name="ab")
         row.readers.add(owner)
         Mark.objects.create(item=row, score=number)
@@ -430,6 +459,19 @@ def test_a7_what_a_row_hangs_on_has_to_conform(lists, item):
     path = 'resource has shelf && resource.shelf has parent && resource.shelf.parent.name == "x"'
     follows = f"permit (principal, action, resource) unless {{ {path} }};"
     assert [row.memo for row in lists.listed(follows)] == ["off"]
+    follows = 'permit (principal, action, resource) unless { resource has shelf && resource.shelf.name == "x" };'
+    lists.schema = lists.schema.replace("name: String", "name: Long")
+    lists.definitions[Item] = declared(attributes=["keeper", "memo", "shelf"], parents=[])
+    lists.schema = lists.schema.replace("shelf?: Shelf", "shelf?: Shelf, keeper?: User")
+    assert [row.memo for row in lists.listed(follows)] == ["off"]
+    boxed = item(memo="boxed")
+    boxed.boxes.add(Box.objects.create())
+    lists.definitions[Item] = declared(attributes=["memo"], parents=["boxes"])
+    lists.schema = SCHEMA.replace("ITEM", "memo: String").replace("SHELF", "Shelf")
+    assert [row.memo for row in lists.listed(ALL)] == ["on", "off", "boxed"]
+    lists.schema = lists.schema.replace("Item in [Shelf, Box]", "Item in [Shelf]")
+    assert [row.memo for row in lists.listed(ALL)] == ["on", "off"]
+    boxed.delete()
     lists.definitions[Item] = declared(attributes=["memo"])
     lists.schema = SCHEMA.replace("ITEM", "memo: String").replace("SHELF", "").replace(" in []", "")
     assert [row.memo for row in lists.listed(ALL)] == ["off"]
@@ -1046,6 +1088,7 @@ def test_computed_attributes_have_expressions(lists, item):
     )
     assert [row.name for row in lists.when("resource.tall == 2")] == [None]
     assert [row.name for row in lists.when("resource.shelf.double == 4")] == [None]
+    assert [row.name for row in lists.unless("resource has tall")] == ["n"]
     with pytest.raises(Exception, match="expression_broken"):
         lists.when("resource.shelf.broken == 4")
 
@@ -1133,6 +1176,51 @@ def test_e5_what_entities_are_may_stand_in_the_way(lists, db, changes, reason):
         lists.listed(ALL)
 
 
+def test_e5_whether_a_row_conforms_is_checked_row_by_row(lists, item):
+    """Where an attribute that the schema requires is computed in Python, no row is permitted in any case."""
+    item(memo="a", name="a")
+    item(memo="b", name=None)
+    lists.definitions[Item] = declared(attributes=["memo"], attribute_label=lambda self, item: item.name)
+    lists.schema = SCHEMA.replace("ITEM", "memo: String, label: String").replace("SHELF", "Shelf")
+    with lists.asking(ALL) as authorization:
+        with pytest.raises(UntranslatablePolicyError, match="attribute_label"):
+            authorization.permitted("View", lists.queryset)
+        assert [row.memo for row in authorization.permitted("View", lists.queryset, on_untranslatable="check")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "effect", "memos"),
+    [
+        *(("ignore", "forbid", "ab"), ("forbids", "forbid", "a"), ("any", "forbid", "a")),
+        *(("ignore", "permit", "ab"), ("forbids", "permit", "ab"), ("any", "permit", "a")),
+    ],
+)
+def test_e5_whether_a_policy_fails_is_checked_row_by_row(lists, item, settings, mode, effect, memos):
+    """Where it may, no row is permitted in any case, and each may be."""
+    settings.AVP_ON_POLICY_ERROR = mode
+    item(memo="a", name="a")
+    item(memo="b", name=None)
+    lists.definitions[Item] = declared(attributes=["memo"], attribute_label=lambda self, item: item.name)
+    policies = f'{ALL}\n{effect} (principal, action, resource) when {{ resource.label == "x" }};'
+    with lists.asking(policies) as authorization:
+        found = authorization.permitted("View", lists.queryset, on_untranslatable="check")
+        assert "".join(row.memo for row in found) == memos
+
+
+@pytest.mark.parametrize("kind", ["String", "Set<decimal>", "Box"])
+def test_e5_a_column_of_another_type_than_declared_stands_in_the_way(lists, db, kind):
+    """What the database does not hold exactly need not be read where it conforms in any case, and there alone."""
+    lists.definitions = {Wide: declared(attributes=["fine"], parents=[], shapes={})}
+    lists.queryset = Wide.objects.all()
+    Wide.objects.create(fine="0.1", long="0.1")
+    schema = SCHEMA.replace("SHELF", "Shelf").replace("Item", "Wide")
+    lists.schema = schema.replace("ITEM", "fine?: decimal")
+    assert len(lists.listed(ALL)) == 1
+    lists.schema = schema.replace("ITEM", f"fine?: {kind}")
+    with pytest.raises(UntranslatablePolicyError, match="has 4 places"):
+        lists.listed(ALL)
+
+
 def test_e5_generic_relations_are_refused(lists, db):
     """No subquery follows them."""
     definition = declared(attributes={"remarks": "remarks__text"}, parents=[], shapes={})
@@ -1156,3 +1244,40 @@ def test_e9_foreign_keys_without_a_constraint(lists, item):
     assert [row.memo for row in lists.unless("resource.loose has name")] == ["gone"]
     assert [row.memo for row in lists.when(f'resource in PhotoFlash::Shelf::"{pk}"')] == ["gone"]
     assert [row.memo for row in lists.when(f'resource.loose in PhotoFlash::Shelf::"{kept.pk}"')] == ["kept"]
+    lists.definitions[Shelf] = type("Entity", (ShelfEntity,), {"attributes": {"things": "item__memo"}, "parents": []})
+    assert [row.memo for row in lists.when("resource.loose.things.isEmpty()")] == ["kept"]
+
+
+def test_e9_columns_that_are_never_null_across_keys_that_are(lists, item):
+    """Absent where the key is; and NULLs make no Set larger."""
+    lists.definitions[Item] = declared(attributes={"level": "shelf__level", "scores": "marks__score", "memo": "memo"})
+    Mark.objects.create(item=item(memo="on", shelf=Shelf.objects.create(level=1)), score=None)
+    Mark.objects.create(item=item(memo="off"), score=1)
+    assert [row.memo for row in lists.when("resource has level")] == ["on"]
+    assert [row.memo for row in lists.unless("resource has level")] == ["off"]
+    assert [row.memo for row in lists.when("resource.scores.isEmpty()")] == ["on"]
+    assert [row.memo for row in lists.unless("resource.scores.isEmpty()")] == ["off"]
+
+
+def test_e9_sets_against_the_way_of_a_relation_to_many(lists, item):
+    """What names a row in a relation to many is a Set of it as well."""
+    lists.definitions[Tag] = declared(attributes={"name": "name", "memos": "item__memo"}, parents=[], shapes={})
+    lists.queryset = Tag.objects.order_by("pk")
+    rows = [item(memo=memo) for memo in ("a", "b", "a")]
+    # Not one of the keys is the same on both sides.
+    tags = [Tag.objects.create(name=name) for name in ("none", "spare", "more", "first", "last")]
+    tags[3].item_set.set(rows[:2])
+    tags[4].item_set.set(rows[1:2])
+    assert [tag.name for tag in lists.when('resource.memos.contains("a")')] == ["first"]
+    assert [tag.name for tag in lists.when('resource.memos == ["b"]')] == ["last"]
+    assert [tag.name for tag in lists.when("resource.memos.isEmpty()")] == ["none", "spare", "more"]
+
+
+def test_a2_a_parent_that_a_row_always_has_is_counted(lists, item, settings):
+    """Its own parents may be too far away."""
+    settings.AVP_MAX_DEPTH = 1
+    lists.definitions[Mark] = declared(attributes=["score"], parents=["item"], shapes={})
+    lists.queryset = Mark.objects.order_by("pk")
+    Mark.objects.create(item=item(shelf=Shelf.objects.create()), score=1)
+    Mark.objects.create(item=item(), score=2)
+    assert [mark.score for mark in lists.listed(ALL)] == [2]
