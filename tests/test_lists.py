@@ -533,6 +533,21 @@ def test_a3_what_is_kept_for_one_principal_is_nobody_elses(photos, condition):
         assert [listed(sub) for sub in ("ann", "bob", "zoe", "ann")] == [[0, 3, 6, 9], [1, 4, 7], [], [0, 3, 6, 9]]
 
 
+def test_what_is_kept_depends_on_the_claims_that_policies_read(photos):
+    """On their values, and on no others."""
+
+    def listed(**claims):
+        identity = Identity.from_claims({"sub": "ann", **claims}, pool=POOL)
+        return titles(Authorization(identity).permitted("ViewPhoto", photos))
+
+    policy = "permit (principal, action, resource) when { principal has level && resource.likes > principal.level };"
+    with override_settings(AVP_USER_MODE="token"), deciding(policy):
+        assert listed(level=7) == [8, 9]
+        assert listed(level=8) == [9]
+        assert listed() == []
+        assert listed(level=7, email="a") == [8, 9]
+
+
 def test_what_does_not_depend_on_who_asks_is_compiled_once(asking, photos, monkeypatch):
     """For all who have the same groups and claims."""
     made = []
