@@ -773,9 +773,9 @@ def test_e7_decimals_have_four_places(lists, item, test):
 def test_e7_addresses(lists, item):
     """Equality, ranges and families."""
     lists.definitions[Item] = declared(attributes={"address": "address", "memo": "memo"})
-    for address in [*ADDRESSES, None]:
+    for address in [*ADDRESSES, "10.0.0.0", None]:
         item(address=address)
-    for literal in ("10.0.0.1", "10.0.0.0/8", "10.0.0.1/32", "::1", "2001:db8::/32", "0.0.0.0/0"):
+    for literal in ("10.0.0.1", "10.0.0.0/8", "10.0.0.1/8", "10.0.0.1/32", "::1", "2001:db8::/32", "0.0.0.0/0"):
         lists.split(f'resource.address == ip("{literal}")')
         lists.split(f'resource.address.isInRange(ip("{literal}"))')
     lists.split("resource.address.isIpv4()")
@@ -784,6 +784,21 @@ def test_e7_addresses(lists, item):
     for condition in ("resource.address.isLoopback()", 'ip("::1").isInRange(resource.address)'):
         with pytest.raises(UntranslatablePolicyError, match="a column is computed with"):
             lists.when(condition)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="no other database keeps them")
+def test_e7_what_postgresql_alone_keeps_is_absent(lists, item):
+    """Decimals that are no number, and networks among addresses."""
+    lists.definitions[Item] = declared(attributes={"address": "address", "price": "price", "memo": "memo"})
+    item(memo="none", address="10.0.0.1", price="1.5")
+    item(memo="odd")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE testapp_item SET price = 'NaN', address = '10.0.0.0/8' WHERE memo = 'odd'")
+    assert [row.memo for row in lists.when("resource has price")] == ["none"]
+    assert [row.memo for row in lists.unless("resource has price")] == ["odd"]
+    assert [row.memo for row in lists.when('resource.price.greaterThan(decimal("1.0"))')] == ["none"]
+    assert [row.memo for row in lists.unless("resource has address")] == ["odd"]
+    assert [row.memo for row in lists.when('resource.address.isInRange(ip("10.0.0.0/8"))')] == ["none"]
 
 
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL does")
