@@ -125,7 +125,7 @@ database-%: $(DEV)/installed
 		echo "No $* server answered on 127.0.0.1: its tests were left out"; \
 	fi
 
-fuzz: $(addprefix fuzz-,sqlite postgresql mariadb) ## Compare lists with single checks, for FUZZ times 100 generated sets of policies on each database
+fuzz: $(addprefix fuzz-,sqlite postgresql mariadb) ## Compare lists with single checks, for FUZZ times 125 generated sets of policies on each database
 
 fuzz-%: $(DEV)/installed
 	@if $(ANSWERS); then \

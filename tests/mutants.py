@@ -90,8 +90,9 @@ GROUPS = {
     ),
     "synced": Group("engines/synced/*.py", "engines/test_synced.py engines/test_tenants.py faults/test_engines.py"),
     "filtering": Group(
-        "filtering/*.py",
-        "filtering/test_rules_e.py filtering/test_dialects.py test_lists.py rest_framework/test_filters.py",
+        "filtering/*.py lists.py",
+        "filtering/test_rules_e.py filtering/test_dialects.py filtering/test_simplifying.py test_lists.py"
+        " rest_framework/test_filters.py",
     ),
     "cedar": Group(
         "engines/cedar.py engines/likeness.py", "engines/test_cedar.py engines/test_likeness.py test_rules_a_engine.py"

@@ -1,6 +1,6 @@
 """The rule of lists, on policies that nobody wrote: a row is in the list if and only if ``can`` says yes for it.
 
-``FUZZ`` sets how many chunks of 100 policy sets are tried, and ``FUZZ_SEED`` where they begin.
+``FUZZ`` sets how many chunks of 125 policy sets are tried, and ``FUZZ_SEED`` where they begin.
 """
 
 from __future__ import annotations

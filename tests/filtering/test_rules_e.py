@@ -268,6 +268,7 @@ BRANCHES = {
 }
 
 
+@pytest.mark.usefixtures("shallow")
 @pytest.mark.parametrize(("branches", "conditions"), BRANCHES.items())
 def test_e2_what_differs_by_row_is_computed_as_cedar_does(lists, item, user, branches, conditions):
     """A value that is known, but another one for each of two kinds of rows."""
@@ -650,6 +651,7 @@ def test_e6_a_text_with_nul_is_absent(lists, item):
         'resource == PhotoFlash::Item::"{}"',
     ],
 )
+@pytest.mark.usefixtures("shallow")
 def test_e6_no_text_has_a_nul_that_a_policy_has(lists, item, user, condition, text):
     """SQLite ends a pattern at it, and PostgreSQL takes none."""
     room = Room.objects.create(slug="a")
@@ -674,6 +676,7 @@ def test_e6_no_text_has_a_nul_that_a_policy_has(lists, item, user, condition, te
         "resource.name == principal.email",
     ],
 )
+@pytest.mark.usefixtures("shallow")
 def test_e6_no_context_and_no_claim_breaks_a_list(lists, item, condition):
     """Visitors may choose what is in them: what databases and Python do not take is an answer like any other."""
     row = item(name="a", flag=True, count=1, meta={"word": "a"}, shelf=Shelf.objects.create(name="a"))
