@@ -15,7 +15,7 @@ ON_DATABASES := tests/entities tests/filtering tests/planning tests/test_authori
 # The tests that reach no line that others do not reach: they take half the time where nobody notes what they reach.
 NOT_MEASURED := tests/deployment/test_schema_order.py tests/example tests/hostile tests/planning/test_generated.py \
 	tests/test_docs.py
-# How many times 100 sets of policies make fuzz tries on each database, and where it begins.
+# How many times 125 sets of policies make fuzz tries on each database, and where it begins.
 FUZZ ?= 170
 FUZZ_SEED ?= 1
 # Whether the database of a target is there.
