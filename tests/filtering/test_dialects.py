@@ -122,6 +122,24 @@ def evaluator():
     return Evaluator(row, {"principal": ANN.uid, "action": VIEW, "context": {}}, Entities.of([ANN]))
 
 
+def test_a3_a_condition_that_reads_the_principal_is_personal(evaluator):
+    """And one that reads the other variables is not."""
+    assert evaluator.evaluate({"Var": "action"}).cases == ((True, VIEW),)
+    assert evaluator.evaluate({"Var": "context"}).cases == ((True, {}),)
+    assert evaluator.evaluate({"Var": "resource"}).cases[0][1].type == "PhotoFlash::Item"
+    assert not evaluator.is_personal
+    assert evaluator.evaluate({"Var": "principal"}).cases == ((True, ANN.uid),)
+    assert evaluator.is_personal
+
+
+def test_e3_an_ancestor_by_two_ways_is_found_once():
+    """In a circle, too."""
+    a, b, c, d = (EntityUid("PhotoFlash::Shelf", name) for name in "abcd")
+    parents = {a: (b, c), b: (d,), c: (d,), d: (a,)}
+    known = Entities.of(Entity(uid, parents=above) for uid, above in parents.items())
+    assert list(known.ancestry(a)) == [a, b, c, d]
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_e2_calls_come_to_what_cedar_says(evaluator, call):
     """Evaluated here, whether or not Cedar leaves them."""
