@@ -23,6 +23,7 @@ from django_avp.engines.shared_cache import SharedCache
 from django_avp.engines.synced import SyncedEngine
 from django_avp.engines.synced.content import Content
 from django_avp.engines.synced.pulling import Puller, _source
+from django_avp.engines.synced.sharing import Head, Shared
 from django_avp.engines.synced.stores import SyncedStore
 from django_avp.engines.verified_permissions.client import Connection
 from django_avp.exceptions import AuthorizationUnavailable, PolicyError
@@ -607,3 +608,17 @@ def test_content_is_written_and_read_back(client, store):
     content = Puller(client, store).pull()
     again = Content.from_json(json.loads(json.dumps(content.as_json())))
     assert (again, again.digest) == (content, content.digest)
+
+
+def test_what_was_read_in_another_region_decides_nothing(settings):
+    """A store's alias may be the same in two Regions, and so may the cache."""
+    cache.clear()
+    content, head = Content({}, {}, {}, None, None), Head("digest", time.time(), 0.1)
+
+    def of_region(name):
+        settings.AVP_CLIENT_OPTIONS = {**OPTIONS, "region_name": name}
+        return Shared("policy-store-alias/photos", SharedCache("default"))
+
+    of_region("eu-west-1").publish(content, head)
+    assert of_region("eu-west-1").head() == head
+    assert of_region("us-east-1").head() is None
