@@ -63,6 +63,14 @@ def serving_site(filled, proxy, server, log, workers=1, **settings):
         yield Place(Visitors(url, made, truth), proxy, log)
 
 
+def until(condition):
+    """Wait for what another thread or process does."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def policy_store(pool):
     """The policies of the test site, as a store of the service has them."""
     names = {"principal_type": "PhotoFlash::User", "group_type": "PhotoFlash::Group"}

@@ -50,7 +50,7 @@ from tests.faults.proxy import (
     service_error,
     turned,
 )
-from tests.faults.sites import SERVERS, STORE, THREADS, aws, serving_site
+from tests.faults.sites import SERVERS, STORE, THREADS, aws, serving_site, until
 from tests.following import subsection
 from tests.processes import PATIENCE, ROOT
 from tests.soak import SOAKING, runs
@@ -147,14 +147,6 @@ def question(mint, sub="ann", store=STORE):
     identity = Identity.from_tokens(id_token=runtime.verifier.verify(mint.id_token(sub)))
     check = Check(EntityUid("PhotoFlash::Action", "ListPhotos"), EntityUid("PhotoFlash::Application", "default"))
     return Batch(identity, (check,), ((),), store)
-
-
-def until(condition):
-    """Wait for what another thread does."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.005)
 
 
 def ask(engine, batch, is_async):

@@ -3,7 +3,6 @@ fails: real sites over real HTTP, and every answer held against the truth."""
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 
 import pytest
@@ -11,8 +10,7 @@ import pytest
 from django_avp.testing.endpoint import Endpoint
 from tests.faults.load import PAGES, counted
 from tests.faults.proxy import Proxy, Swallower, any_of, drips, errors, garbage, hangs, not_http, resets, service_error
-from tests.faults.sites import RECOVERY, STORE, once, policy_store, serving_site
-from tests.processes import PATIENCE
+from tests.faults.sites import RECOVERY, STORE, once, policy_store, serving_site, until
 from tests.soak import SOAKING
 from tests.testing.aws import conforming_client
 
@@ -29,14 +27,6 @@ CASES = [(server, fault) for server in ("wsgi", "asgi") for fault in FAULTS]
 SHORT = [("wsgi", "no answer"), ("asgi", "garbage")]
 INTERVAL, MAX_AGE = 0.5, 300
 WORKERS = 2
-
-
-def until(condition, seconds=PATIENCE):
-    """Wait for what another process does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def redis(url):

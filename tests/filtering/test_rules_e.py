@@ -350,17 +350,6 @@ def test_a3_an_owner_who_asks_is_in_the_groups_of_a_row(lists, item, user):
     assert [row.memo for row in lists.when("principal in resource.teams", "ann", "staff")] == ["0", "1", "4"]
 
 
-def test_e9_what_a_row_names_is_in_what_it_names(lists, item):
-    """A reference in a Set of references that have no parents."""
-    lists.definitions[Item] = declared(attributes={"room": "shelf__room", "halls": "boxes__room"}, parents=[])
-    hall, cellar = (Room.objects.create(slug=slug) for slug in ("hall", "cellar"))
-    for memo, shelf, box in [("same", hall, hall), ("other", hall, cellar), ("none", hall, None), ("lost", None, hall)]:
-        row = item(memo=memo, shelf=Shelf.objects.create(room=shelf))
-        row.boxes.set([Box.objects.create(room=box)])
-    within, outside = lists.split("resource.room in resource.halls")
-    assert [[row.memo for row in rows] for rows in (within, outside)] == [["same"], ["other", "none"]]
-
-
 # E4
 
 
@@ -523,6 +512,23 @@ def test_a2_many_parents_are_counted(lists, item):
     lists.definitions[Shelf] = type("Entity", (lists.definitions[Shelf],), {"parents": ("room",)})
     Item.objects.filter(memo="none").update(shelf=Shelf.objects.create())
     assert [row.memo for row in lists.listed(ALL)] == ["many", "most", "none"]
+
+
+def test_a2_parents_of_every_kind_are_counted(lists, item):
+    """Those by a foreign key and those among many together, and each once."""
+    lists.definitions[Item] = declared(parents=["boxes", "shelf"])
+    lists.definitions[Shelf] = type("Entity", (ShelfEntity,), {"parents": ()})
+    lists.definitions[Box] = type("Entity", (BoxEntity,), {"parents": ()})
+    boxes = [Box.objects.create() for _ in range(99)]
+    shelf = Shelf.objects.create()
+    for memo, count, kept_on in [("99", 99, None), ("98 and 1", 98, shelf), ("99 and 1", 99, shelf)]:
+        item(memo=memo, shelf=kept_on).boxes.set(boxes[:count])
+    assert [row.memo for row in lists.listed(ALL)] == ["99", "98 and 1"]
+    hall = Room.objects.create(slug="hall")
+    Box.objects.update(room=hall)
+    lists.definitions[Box] = BoxEntity
+    item(memo="60 in one", shelf=shelf).boxes.set(boxes[:60])
+    assert [row.memo for row in lists.listed(ALL)] == ["60 in one"]
 
 
 @sqlite_only
@@ -979,6 +985,17 @@ def test_e9_many_parents(lists, item):
     assert [row.memo for row in lists.when("resource in resource.room")] == ["two"]
 
 
+def test_e9_what_a_row_names_is_in_what_it_names(lists, item):
+    """A reference in a Set of references that have no parents."""
+    lists.definitions[Item] = declared(attributes={"room": "shelf__room", "halls": "boxes__room"}, parents=[])
+    hall, cellar = (Room.objects.create(slug=slug) for slug in ("hall", "cellar"))
+    for memo, shelf, box in [("same", hall, hall), ("other", hall, cellar), ("none", hall, None), ("lost", None, hall)]:
+        row = item(memo=memo, shelf=Shelf.objects.create(room=shelf))
+        row.boxes.set([Box.objects.create(room=box)])
+    within, outside = lists.split("resource.room in resource.halls")
+    assert [[row.memo for row in rows] for rows in (within, outside)] == [["same"], ["other", "none"]]
+
+
 def test_e9_a_hierarchy_without_a_bound_is_refused(lists, item):
     """Several ways back into itself, more ancestors than may be sent, and ways that cannot be counted once."""
     shelf_class = lists.definitions[Shelf]
@@ -1109,23 +1126,6 @@ def test_computed_attributes_have_expressions(lists, item):
     assert [row.name for row in lists.unless("resource has tall")] == ["n"]
     with pytest.raises(Exception, match="expression_broken"):
         lists.when("resource.shelf.broken == 4")
-
-
-def test_a2_parents_of_every_kind_are_counted(lists, item):
-    """Those by a foreign key and those among many together, and each once."""
-    lists.definitions[Item] = declared(parents=["boxes", "shelf"])
-    lists.definitions[Shelf] = type("Entity", (ShelfEntity,), {"parents": ()})
-    lists.definitions[Box] = type("Entity", (BoxEntity,), {"parents": ()})
-    boxes = [Box.objects.create() for _ in range(99)]
-    shelf = Shelf.objects.create()
-    for memo, count, kept_on in [("99", 99, None), ("98 and 1", 98, shelf), ("99 and 1", 99, shelf)]:
-        item(memo=memo, shelf=kept_on).boxes.set(boxes[:count])
-    assert [row.memo for row in lists.listed(ALL)] == ["99", "98 and 1"]
-    hall = Room.objects.create(slug="hall")
-    Box.objects.update(room=hall)
-    lists.definitions[Box] = BoxEntity
-    item(memo="60 in one", shelf=shelf).boxes.set(boxes[:60])
-    assert [row.memo for row in lists.listed(ALL)] == ["60 in one"]
 
 
 def test_a2_users_among_many_parents(lists, item, user):
