@@ -227,6 +227,11 @@ CONDITIONS = [
     ("when { ([1].contains(resource.likes)) }", ("[1].contains(resource.likes)", "false")),
     ("when { (1 + resource.likes) * 2 == 3 && true }", ("(1 + resource.likes) * 2 == 3", "false")),
     ("when { resource has meta.camera }", ("resource has meta", "false")),
+    # The first place with these words begins at a bracket inside a text.
+    (
+        "when { !((resource.title == \"(\" && resource.is_public) == true) && (resource.is_public) == true }",
+        ("(resource.is_public) == true", "false"),
+    ),
 ]  # fmt: skip
 
 
