@@ -263,7 +263,13 @@ BRANCHES = {
         ),
         *("THIS.containsAny(resource.scores)", "resource.scores == THIS", "THIS.contains(resource.small)"),
     ],
-    ("[]", "3"): ["THIS.isEmpty()", "resource.scores.containsAll(THIS)", "THIS.contains(1)", "resource.scores == THIS"],
+    ("[]", "3"): [
+        'THIS like "*"',
+        "THIS.isEmpty()",
+        "resource.scores.containsAll(THIS)",
+        "THIS.contains(1)",
+        "resource.scores == THIS",
+    ],
     ("[resource.owner]", "[principal, resource.shelf]"): ["principal in THIS", "resource in THIS", "THIS.contains(1)"],
 }
 
@@ -1120,8 +1126,12 @@ def test_computed_attributes_have_expressions(lists, item):
     lists.definitions[Item] = declared(
         attribute_tall=lambda self, item: item.shelf.level if item.shelf else None,
         expression_tall=lambda self: F("shelf__level") + 0,
+        attribute_at_level=lambda self, item: item.shelf.level if item.shelf else None,
+        expression_at_level=lambda self: F("shelf__level"),
     )
     assert [row.name for row in lists.when("resource.tall == 2")] == [None]
+    assert [row.name for row in lists.when("resource.at_level == 2")] == [None]
+    assert [row.name for row in lists.unless("resource has at_level")] == ["n"]
     assert [row.name for row in lists.when("resource.shelf.double == 4")] == [None]
     assert [row.name for row in lists.unless("resource has tall")] == ["n"]
     with pytest.raises(Exception, match="expression_broken"):
