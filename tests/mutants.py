@@ -9,7 +9,7 @@ What is left is for somebody to read: most changes that no test notices change n
 modules and classes and defaults of arguments stay as they are written, and so does all in processes that tests start.
 With ``FEW=1`` texts, errors and log lines stay as well, ``SAMPLE=2`` takes two parameters of each test, and ``BUDGET``
 is how many seconds of the processor the tests of one change may take: who is in a hurry begins so, and lets ``AGAIN=1``
-try what was left with all parameters.
+try what was left with all parameters. ``AT_ONCE=8`` tries eight changes at a time, where tests mostly wait.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import unified_diff
+from functools import partial
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -48,6 +49,8 @@ IS_AGAIN = "AGAIN" in os.environ
 SAMPLE = int(os.environ.get("SAMPLE", "0"))
 # As measured without the change; no more tests are run.
 BUDGET = float(os.environ.get("BUDGET", "30"))
+# How many changes are tried at the same time: tests that wait leave the processor to others.
+AT_ONCE = int(os.environ.get("AT_ONCE", "1"))
 # Seconds of the processor, and of the clock, after which a process is given up: a change can make a loop endless.
 PATIENCE = 10 + 10 * int(BUDGET), 600
 RESULTS = ROOT / "build" / "mutants"
@@ -116,6 +119,11 @@ class Mutant:
     function: str
     before: str
     after: str
+
+    @property
+    def where(self) -> tuple[int, str, str]:
+        """The line, the function and the lines that are others, as results have them."""
+        return self.line, self.function, self.diff
 
     @property
     def diff(self) -> str:
@@ -243,11 +251,11 @@ class _Trying:
         for path in self.paths:
             noticed = {tuple(where): outcome for outcome, *where in _results(path) if _is_noticed(outcome)}
             _file(path).parent.mkdir(parents=True, exist_ok=True)
-            with _file(path).open("w") as lines:
-                for mutant in mutants_of(path):
-                    where = (mutant.line, mutant.function, mutant.diff)
-                    outcome = noticed[where] if IS_AGAIN and where in noticed else self._try(session, mutant)
-                    lines.write(json.dumps([outcome, *where]) + "\n")
+            mutants = list(mutants_of(path))
+            with _file(path).open("w") as lines, ThreadPoolExecutor(AT_ONCE) as pool:
+                outcomes = pool.map(partial(self._tried, session, noticed), mutants)
+                for mutant, outcome in zip(mutants, outcomes, strict=True):
+                    lines.write(json.dumps([outcome, *mutant.where]) + "\n")
                     lines.flush()
         return True
 
@@ -270,6 +278,10 @@ class _Trying:
             for code in list(hits):
                 self.covering[f"{files[code.co_filename]}:{code.co_qualname.partition('.<locals>')[0]}"].add(number)
         threading.setprofile(None)
+
+    def _tried(self, session: pytest.Session, noticed: dict[tuple[Any, ...], str], mutant: Mutant) -> str:
+        is_known = IS_AGAIN and mutant.where in noticed
+        return noticed[mutant.where] if is_known else self._try(session, mutant)
 
     def _try(self, session: pytest.Session, mutant: Mutant) -> str:
         """What became of a change: the first test that fails, or why there is none."""
