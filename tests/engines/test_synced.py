@@ -513,6 +513,47 @@ def test_a_reading_that_another_worker_has_just_made_is_taken(endpoint, store, s
     assert other.snapshot().digest == one.snapshot().digest
 
 
+def test_g5_a_change_that_another_worker_has_read_is_taken(client, store):
+    """Not the date of that reading alone."""
+    one, other = a_worker(store), a_worker(store)
+    one.read()
+    other.look()
+    add(client, store, "forbid (principal, action, resource);")
+    one.read()
+    other.look()
+    assert other.snapshot().content == one.snapshot().content
+    assert len(other.snapshot().content.policies) == 2
+
+
+def test_g5_what_another_worker_has_read_is_as_old_as_that_reading(store, settings):
+    """However lately it was taken."""
+    one, other = a_worker(store), a_worker(store)
+    snapshot = one.read()
+    one._shared.publish(snapshot.content, Head(snapshot.digest, time.time() - 100, 0.1))
+    other.look()
+    assert other.age >= 100
+    settings.AVP_SYNC_MAX_AGE = 90
+    with pytest.raises(AuthorizationUnavailable, match="AVP_SYNC_MAX_AGE"):
+        other.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("age", "took", "is_due"),
+    [(27.5, 0, False), (28, 0, True), (22.5, 5, False), (23, 5, True), (14.5, 20, False), (15, 20, True)],
+)
+def test_g5_a_store_is_read_so_early_that_a_change_is_seen_within_the_interval(
+    endpoint, store, settings, age, took, is_due
+):
+    """Two looks and the reading itself before it is over; a slow one begins after half of it."""
+    settings.AVP_SYNC_INTERVAL = 30
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    worker = a_worker(store)
+    worker._take(worker.read(), took, age)
+    endpoint.calls.clear()
+    assert worker.refresh() == 1
+    assert bool(operations(endpoint)) == is_due
+
+
 def test_what_is_cut_in_the_cache_is_not_taken(endpoint, store, engines, caplog):
     """A head without its content, a head that is not its content's, and one of another version."""
     one, other = a_worker(store), a_worker(store)
