@@ -48,9 +48,9 @@ SCREENSHOTS := .venv/screenshots-$(VERSION)
 MUTANTS := .venv/mutants-$(VERSION)
 PYTEST = pytest $(if $(REPORTS),--junitxml=$(REPORTS)/$@-$(VERSION).xml)
 
-# Settings of another project in the caller's shell would be taken for ours, the engine is for the site alone, and the
-# browser for its own tests.
-unexport DJANGO_SETTINGS_MODULE AVP_ENGINE CHROMIUM
+# Settings of another project in the caller's shell would be taken for ours, the engine is for the site alone, the
+# browser for its own tests, and so is how much make fuzz tries.
+unexport DJANGO_SETTINGS_MODULE AVP_ENGINE CHROMIUM FUZZ FUZZ_SEED
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-avp test test-measured test-others policies lint format matrix floors audit databases fuzz soak javascript browser bench docs mutants screenshots suite clean

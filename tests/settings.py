@@ -17,7 +17,7 @@ ROOT_URLCONF = "tests.urls"
 # TEST_DATABASE names a server on the loopback address; the tests make and drop a database of their own there.
 DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 # "make fuzz" may run beside "make databases".
-NAME = "django_avp_fuzz" if "FUZZ" in os.environ else "django_avp"
+DATABASE_NAME = "django_avp_fuzz" if "FUZZ" in os.environ else "django_avp"
 pymysql.version_info = (2, 2, 7, "final", 0)  # Django asks for mysqlclient, which needs a compiler
 pymysql.install_as_MySQLdb()
 DATABASES = {
@@ -26,14 +26,14 @@ DATABASES = {
         "postgresql": {
             "ENGINE": "django.db.backends.postgresql",
             "HOST": "127.0.0.1",
-            "NAME": NAME,
+            "NAME": DATABASE_NAME,
             "USER": os.environ.get("PGUSER", "postgres"),
             "PASSWORD": os.environ.get("PGPASSWORD", ""),
         },
         "mariadb": {
             "ENGINE": "django.db.backends.mysql",
             "HOST": "127.0.0.1",
-            "NAME": NAME,
+            "NAME": DATABASE_NAME,
             "USER": os.environ.get("MYSQL_USER", "root"),
             "PASSWORD": os.environ.get("MYSQL_PASSWORD", ""),
         },
