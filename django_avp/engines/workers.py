@@ -11,8 +11,8 @@ import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import Empty, SimpleQueue
-from threading import Lock, Semaphore, Thread
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import Any, Generic, TypeVar
 
 __all__ = ["Job", "Workers"]
@@ -105,9 +105,11 @@ class Job(Generic[Result]):
     def _rest(self, patience: float | None) -> float | None:
         if patience is None:
             return None
-        begun = self._begun
-        until = self._in_line + _TURNS * patience if begun is None else begun + patience
-        return max(until - time.monotonic(), 0.0)
+        now, begun = time.monotonic(), self._begun
+        if begun is not None:
+            return max(begun + patience - now, 0.0)
+        # It may begin right now, and then it has this long.
+        return max(min(self._in_line + _TURNS * patience - now, patience), 0.0)
 
     def _check(self, patience: float | None) -> None:
         if self._rest(patience) == 0:
@@ -139,8 +141,7 @@ class Workers:
     def submit(self, operation: Callable[[Job[Result]], Result]) -> Job[Result]:
         """Run an operation as soon as a thread is free."""
         job = Job(operation)
-        self._line.put(job)
-        if not self._line.has_idle():
+        if not self._line.put(job):
             with self._lock:
                 if self._started < self._number:
                     self._start()
@@ -168,30 +169,31 @@ class _Line:
 
     def __init__(self) -> None:
         self._jobs: SimpleQueue[Job[Any] | None] = SimpleQueue()
-        self._idle = Semaphore(0)
         self._lock = Lock()
+        # Threads that wait for a job, less jobs that wait for a thread.
+        self._free = 0
         self._lost = 0
 
-    def put(self, job: Job[Any]) -> None:
+    def put(self, job: Job[Any]) -> bool:
+        """Add a job; whether a thread is free for it."""
+        with self._lock:
+            self._free -= 1
+            is_covered = self._free >= 0
         self._jobs.put(job)
-
-    def has_idle(self) -> bool:
-        """Whether a thread waits for something to do; it counts as busy from now on."""
-        return self._idle.acquire(blocking=False)
+        return is_covered
 
     def next(self) -> Job[Any] | None:
         """The next job; ``None`` when there will be none any more."""
-        try:
-            job = self._jobs.get_nowait()
-        except Empty:
-            self._idle.release()
-            job = self._jobs.get()
+        with self._lock:
+            self._free += 1
+        job = self._jobs.get()
         if job is None:
             # For the next thread.
             self._jobs.put(None)
         return job
 
     def close(self) -> None:
+        # INVARIANT: takes no lock; it may be called in the middle of anything, wherever garbage is collected.
         self._jobs.put(None)
 
     def lose(self, job: Job[Any]) -> bool:

@@ -112,13 +112,13 @@ class TokenVerifier:
         ):
             facts = known
         else:
-            signer = self._likely_signer(token, memory)
+            likely = memory.likely_signer(header_of(token))
+            signer = likely or self._named_signer(token, rules)
             try:
                 facts = verify(token, signer, signer.key_set.get(signer.key_id), kind, rules)
             except TokenError:
                 # The guess was wrong, or the token is: what it says for itself tells which.
-                named = self._named_signer(token, rules)
-                if named == signer:
+                if likely is None or (named := self._named_signer(token, rules)) == likely:
                     raise
                 facts = verify(token, named, named.key_set.get(named.key_id), kind, rules)
         own = facts.claims()
@@ -142,12 +142,12 @@ class TokenVerifier:
         ):
             facts = known
         else:
-            signer = self._likely_signer(token, memory)
+            likely = memory.likely_signer(header_of(token))
+            signer = likely or self._named_signer(token, rules)
             try:
                 facts = verify(token, signer, await signer.key_set.aget(signer.key_id), kind, rules)
             except TokenError:
-                named = self._named_signer(token, rules)
-                if named == signer:
+                if likely is None or (named := self._named_signer(token, rules)) == likely:
                     raise
                 facts = verify(token, named, await named.key_set.aget(named.key_id), kind, rules)
         own = facts.claims()
@@ -157,10 +157,6 @@ class TokenVerifier:
         if facts is not known:
             memory.add(token, digest, facts)
         return VerifiedToken(facts.kind, facts.signer.pool, facts.client_id, token, own)
-
-    def _likely_signer(self, token: str, memory: TokenMemory) -> Signer:
-        """Who signs tokens with the same header, if that is known: the token has to hold for all that it says."""
-        return memory.likely_signer(header_of(token)) or self._named_signer(token, memory.rules)
 
     def _named_signer(self, token: str, rules: TokenRules) -> Signer:
         """Who has signed a token, as it says itself; the settings allow the issuer."""

@@ -6,12 +6,14 @@ import asyncio
 import gc
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
 
 from django_avp.engines import workers as module
 from django_avp.engines.workers import Workers
+from tests.soak import runs
 
 PATIENCE = 30
 
@@ -68,6 +70,21 @@ def test_as_many_as_there_are_threads_run_at_once():
     assert len(alive("test-at-once")) == 3
 
 
+def test_a_thread_is_free_or_is_not():
+    """However threads and those who ask came in each other's way before: no job stands behind one that hangs."""
+    workers, askers, meeting = Workers("test-free", 100), 8, threading.Barrier(100)
+
+    def ask(number):
+        for _ in range(runs(500, 10_000)):
+            assert workers.submit(lambda job: number).result(PATIENCE) == number
+
+    with ThreadPoolExecutor(askers) as pool:
+        list(pool.map(ask, range(askers)))
+    # All of them run, or none gets past it.
+    jobs = [workers.submit(lambda job: meeting.wait(PATIENCE)) for _ in range(100)]
+    assert sorted(job.result(2 * PATIENCE) for job in jobs) == list(range(100))
+
+
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_wait_ends_and_another_thread_takes_over(released, is_async):
     """The one that hangs is written off, and ends with what it does."""
@@ -104,6 +121,21 @@ def test_the_time_counts_from_the_beginning(released, is_async):
     parts = begun(workers.submit(in_parts))
     assert (asyncio.run(parts.aresult(1)) if is_async else parts.result(1)) == "parts"
     assert hung.result(PATIENCE)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_the_time_counts_from_a_beginning_that_comes_during_the_wait(released, monkeypatch, is_async):
+    """Most jobs begin just after somebody has begun to wait, who has not the patience of a whole line for them."""
+    monkeypatch.setattr(module, "_TURNS", 1_000)
+    workers, turn = Workers("test-during", 1), Event()
+    before = begun(workers.submit(hang(turn)))
+    late = workers.submit(hang(released))
+    threading.Timer(0.2, turn.set).start()
+    # Who would wait for a thousand times half a second has what it waited for after 30.
+    with pytest.raises(TimeoutError):
+        asyncio.run(late.aresult(0.5)) if is_async else late.result(0.5)
+    assert before.result(PATIENCE)
+    assert late._begun is not None
 
 
 def test_what_nobody_waits_for_any_more_is_not_run(released):
