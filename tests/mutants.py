@@ -91,6 +91,10 @@ GROUPS = {
         "engines/verified_permissions/*.py",
         "engines/test_verified_permissions.py engines/test_tenants.py faults/test_engines.py",
     ),
+    "workers": Group(
+        "engines/workers.py engines/breaker.py",
+        "engines/test_workers.py engines/test_breaker.py engines/test_verified_permissions.py faults/test_engines.py",
+    ),
     "synced": Group("engines/synced/*.py", "engines/test_synced.py engines/test_tenants.py faults/test_engines.py"),
     "filtering": Group(
         "filtering/*.py lists.py",

@@ -31,12 +31,17 @@ def hang(event):
     return lambda job: event.wait(PATIENCE)
 
 
-def begun(job):
-    """Wait until a thread is at a job."""
+def until(holds):
+    """Wait for what a thread does."""
     deadline = time.monotonic() + PATIENCE
-    while job._begun is None:
+    while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.001)
+
+
+def begun(job):
+    """Wait until a thread is at a job."""
+    until(lambda: job._begun is not None)
     return job
 
 
@@ -60,6 +65,15 @@ def test_what_is_done_is_returned_or_raised():
         asyncio.run(workers.submit(fail).aresult(None))
     # A thread that is on its way to the line counts as busy, so it may be two or three.
     assert 1 <= len(alive("test-returned")) <= 4
+
+
+def test_a_thread_that_is_free_is_enough():
+    """No other one is started for a job while it waits for one."""
+    workers = Workers("test-enough", 4)
+    for number in range(20):
+        assert workers.submit(lambda job, number=number: number).result(PATIENCE) == number
+        until(lambda: workers._line._free == 1)
+    assert len(alive("test-enough")) == 1
 
 
 def test_as_many_as_there_are_threads_run_at_once():
@@ -101,6 +115,13 @@ def test_a_wait_ends_and_another_thread_takes_over(released, is_async):
     lost.join(PATIENCE)
     assert len(alive(f"test-takes-over-{is_async}")) == 1
     assert workers.submit(lambda job: "again").result(PATIENCE) == "again"
+    # And there are no more of them than before.
+    turn = Event()
+    first = begun(workers.submit(hang(turn)))
+    second = workers.submit(lambda job: "second")
+    assert len(alive(f"test-takes-over-{is_async}")) == 1
+    turn.set()
+    assert (first.result(PATIENCE), second.result(PATIENCE)) == (True, "second")
 
 
 @pytest.mark.parametrize("is_async", [False, True])
