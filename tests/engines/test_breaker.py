@@ -7,11 +7,11 @@ from django_avp.engines.breaker import Breaker
 
 def test_so_many_failures_in_a_row_open_it_and_no_fewer():
     """A call that succeeds begins the count anew; while it is open nobody asks."""
-    breaker = Breaker(failures=3, pause=60)
-    breaker.record(is_failure=True)
-    breaker.record(is_failure=True)
+    breaker = Breaker(pause=60)
+    for _ in range(4):
+        breaker.record(is_failure=True)
     breaker.record(is_failure=False)
-    for _ in range(3):
+    for _ in range(5):
         assert breaker.admits()
         breaker.record(is_failure=True)
     assert not breaker.admits()
