@@ -132,7 +132,11 @@ class Authorization:
                 return INVALID
             if self.add(check, is_read=True):
                 await self.adecide()
-            return self._decider.decisions[check]
+            while (decision := self._decider.decisions.get(check)) is None:
+                # What was decided was forgotten meanwhile.
+                self.add(check)
+                await self.adecide()
+            return decision
 
         return Answer(answer)
 
@@ -312,9 +316,8 @@ class Authorization:
         Everything is read from the database again, whatever instance is at hand: what hangs on the resource that was
         written, and what it hangs on, may have changed with it. ``resource`` tells the reader which one that was.
         """
-        self._worlds.forget()
         self._questions.forget()
-        self._decider.decisions.clear()
+        self._decider.forget()
 
     # Deciding
 
@@ -369,7 +372,11 @@ class Authorization:
             return decision
         if self._decider.add(check, place, is_read=True, is_planned=is_planned):
             self.decide()
-        return self._decider.decisions[check]
+        while (decision := self._decider.decisions.get(check)) is None:
+            # What was decided was forgotten meanwhile.
+            self.add(check)
+            self.decide()
+        return decision
 
     def add(self, check: Check, place: Place | None = None, *, is_read: bool = False) -> bool:
         """Add a check to the next round, unless it is decided; whether it was added."""
@@ -415,7 +422,7 @@ class Authorization:
     def close(self) -> None:
         """Deny everything from now on: the user has signed in as somebody else, or out."""
         self._asker.leave()
-        self._decider.decisions.clear()
+        self._decider.forget()
 
     def mark_used(self) -> None:
         """Note that the response depends on who asks."""

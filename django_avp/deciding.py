@@ -31,6 +31,7 @@ logger = logging.getLogger("django_avp")
 
 Decided = tuple[Round, dict[Check, Decision]]
 """A round that was made, and its decisions."""
+_Found = dict[Check, Decision]
 
 
 class Decider:
@@ -84,13 +85,19 @@ class Decider:
         """Whether a check is decided, or will be in the next round."""
         return check in self.decisions or check in self.pending
 
+    def forget(self) -> None:
+        """Decide anew what is asked from now on; a round that is under way has its decisions for itself."""
+        # In this order: what a round reads meanwhile is forgotten when it finds that its decisions are.
+        self.decisions = {}
+        self._worlds.forget()
+
     # Deciding
 
     def decide(self) -> Decided | None:
         """Decide all that was collected in one round; ``None`` if no engine had to be asked."""
         # Threads may share a request; one that finds its check taken by another waits for the decision.
-        with self._lock, self._taken() as checks:
-            batch = self._prepare(checks) if checks else None
+        with self._lock, self._taken() as (checks, found):
+            batch = self._prepare(checks, found) if checks else None
             if batch is None:
                 return None
             started = perf_counter()
@@ -103,14 +110,14 @@ class Decider:
                 except AvpError as error:
                     deciding.failed(type(error).__name__)
                     decisions = [unavailable(error)] * len(batch.checks)
-                round_, decided = self._record(batch, decisions, started)
+                round_, decided = self._record(batch, decisions, started, found)
                 deciding.decided(round_, decided.values())
             return round_, decided
 
     async def adecide(self) -> Decided | None:
         """The same as :meth:`decide`, without blocking the event loop."""
-        with self._taken() as checks:
-            batch = await sync_to_async(self._prepare)(checks) if checks else None
+        with self._taken() as (checks, found):
+            batch = await sync_to_async(self._prepare)(checks, found) if checks else None
             if batch is None:
                 return None
             started = perf_counter()
@@ -121,42 +128,49 @@ class Decider:
                 except AvpError as error:
                     deciding.failed(type(error).__name__)
                     decisions = [unavailable(error)] * len(batch.checks)
-                round_, decided = self._record(batch, decisions, started)
+                round_, decided = self._record(batch, decisions, started, found)
                 deciding.decided(round_, decided.values())
             return round_, decided
 
     @contextmanager
-    def _taken(self) -> Iterator[tuple[Check, ...]]:
-        """The checks of a round; those that it leaves undecided, because it could not be made, are collected again."""
-        checks = tuple(check for check in self.pending if check not in self.decisions)
-        self.pending = {}
-        try:
-            yield checks
-        finally:
-            self.pending.update(dict.fromkeys(check for check in checks if check not in self.decisions))
+    def _taken(self) -> Iterator[tuple[tuple[Check, ...], _Found]]:
+        """The checks of a round, and where their decisions go: to nobody else, if all is forgotten meanwhile.
 
-    def _prepare(self, checks: tuple[Check, ...]) -> Batch | None:
+        Those that it leaves undecided, because it could not be made, are collected again.
+        """
+        found = self.decisions
+        taken, self.pending = self.pending, {}
+        checks = tuple(check for check in tuple(taken) if check not in found)
+        try:
+            yield checks, found
+        finally:
+            self.pending.update(dict.fromkeys(check for check in checks if check not in found))
+
+    def _prepare(self, checks: tuple[Check, ...], found: _Found) -> Batch | None:
         """Settle what needs no engine and build the worlds of the rest; ``None`` if nothing is left."""
         settled, identity = self._asker.settled(), self._asker.decided_for
         if settled is not None or identity is None:
             # Not `or`: a decision that denies is false.
-            self._settle(checks, UNIDENTIFIED if settled is None else settled)
+            self._settle(checks, UNIDENTIFIED if settled is None else settled, found)
             return None
         try:
             policies = self._asker.policies()
         except AvpError as error:
             observing.observer.unasked(runtime.engine, len(checks), type(error).__name__)
-            self._settle(checks, unavailable(error))
+            self._settle(checks, unavailable(error), found)
             return None
         worlds = self.worlds_of(checks, policies)
+        if found is not self.decisions:
+            # It may have been read before what was written.
+            self._worlds.forget()
         sound = _sound(checks, worlds, identity)
-        self._settle(set(checks).difference(sound), INVALID)
+        self._settle(set(checks).difference(sound), INVALID, found)
         entities = tuple(worlds[check].entities for check in sound)
         return Batch(identity, sound, entities, self._asker.store(), policies) if sound else None
 
-    def _settle(self, checks: Collection[Check], decision: Decision) -> None:
+    def _settle(self, checks: Collection[Check], decision: Decision, found: _Found) -> None:
         """Remember what no engine is asked about."""
-        self.decisions.update(dict.fromkeys(checks, decision))
+        found.update(dict.fromkeys(checks, decision))
         if self.recorder is not None:
             self.recorder.settled(checks, decision)
 
@@ -170,10 +184,10 @@ class Decider:
         references = policies.references if policies else EVERYTHING
         return self._worlds.build({check: self._questions.starts(check) for check in checks}, references)
 
-    def _record(self, batch: Batch, decisions: Sequence[object], started: float) -> Decided:
+    def _record(self, batch: Batch, decisions: Sequence[object], started: float, found: _Found) -> Decided:
         """Remember a round's decisions, and tell of it whoever wants to know."""
         decided = dict(zip(batch.checks, fitting(batch, decisions), strict=True))
-        self.decisions.update(decided)
+        found.update(decided)
         milliseconds = (perf_counter() - started) * 1000
         unplanned = self._unplanned.intersection(decided)
         round_ = Round(len(decided), getattr(decisions, "calls", 1), milliseconds, len(unplanned))

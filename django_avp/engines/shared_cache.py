@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from django.core.cache import caches
 from django.core.signing import BadSignature
+from django.db import close_old_connections
 
 from django_avp.engines.breaker import Breaker
 from django_avp.engines.sealing import Seal
@@ -88,7 +89,7 @@ class SharedCache:
         if not self._breaker.admits():
             return otherwise
         threads = self._threads()
-        job = threads.submit(lambda job: operation())
+        job = threads.submit(lambda job: _run(operation))
         try:
             result = job.at_once(_FIRST_PATIENCE if self._is_first else _PATIENCE)
         except Exception as error:
@@ -119,6 +120,14 @@ class SharedCache:
             logger.error("avp.cache_forged", extra={"cache": self.alias})
             return None
         return value if 0 < until - time.time() <= longest + _SKEW else None
+
+
+def _run(operation: Callable[[], Result]) -> Result:
+    """Run an operation in a thread that serves no request, so nobody else closes what Django's `DatabaseCache` opens."""
+    try:
+        return operation()
+    finally:
+        close_old_connections()
 
 
 def _name(key: str) -> str:

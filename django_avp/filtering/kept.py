@@ -10,7 +10,7 @@ import hashlib
 import json
 import uuid
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 from threading import Lock
 from typing import Any, TypeVar
@@ -94,7 +94,7 @@ class Kept:
     def _stand_in_of(self, policies: Policies, question: Question) -> EntityUid:
         """Who stands for the principal; themselves, if something is said of this one that is not true of the others."""
         uid = question.principal.uid
-        if uid in policies.mentions.entities or uid.id in _texts(question):
+        if uid in policies.mentions.entities or any(uid.id in text for text in _texts(question)):
             return uid
         return EntityUid(uid.type, self._stand_in)
 
@@ -149,10 +149,18 @@ def _settings() -> Hashable:
     )
 
 
-def _texts(question: Question) -> str:
-    return json.dumps(
-        [question.context, question.principal.attributes, _document(question.entities)], ensure_ascii=False
-    )
+def _texts(question: Question) -> Iterator[str]:
+    """All texts of a question, as they are: an id is spelt in another way within JSON."""
+    context = json.loads(question.context) if question.context else {}
+    left: list[Any] = [context, question.principal.attributes, [entity.as_json() for entity in question.entities]]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            left += [*value.keys(), *value.values()]
+        elif isinstance(value, list | tuple | set | frozenset):
+            left += value
 
 
 def _document(entities: tuple[Entity, ...]) -> str:

@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import pytest
 from django.core.cache import caches
+from django.core.management import call_command
+from django.db import connection
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -558,3 +560,31 @@ def test_the_service_may_be_gone_while_all_is_known(service, make_client, photo)
     with service.failing(Fault(is_reset=True)):
         assert ann.get(address).content == expected
         assert make_client("bob").get(address).status_code == 503
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="the server breaks connections off, as in a failover")
+@pytest.mark.django_db(transaction=True)
+def test_a_cache_in_the_database_outlives_its_connections(settings):
+    """Threads that serve no request have theirs closed all the same, and open others."""
+    settings.CACHES = {
+        **settings.CACHES,
+        "rows": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "avp_cache"},
+    }
+    call_command("createcachetable", verbosity=0)
+    try:
+        cache = SharedCache("rows")
+        until = time.time() + 300
+        cache.set_many({"key": ("value", until)})
+        assert cache.get_many(["key"], 600) == {"key": "value"}
+        with connection.cursor() as cursor:
+            # Whoever else has a connection to this database is a thread of the cache's.
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        cache.set_many({"key": ("other", until)})
+        cache.set_many({"key": ("other", until)})
+        assert cache.get_many(["key"], 600) == {"key": "other"}
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE avp_cache")

@@ -494,6 +494,7 @@ def test_a_bad_request_of_ours_is_denied_and_told_by_its_fields(engine, endpoint
 
 ODD = [
     b"{}",
+    b'{"decision": "ALLOW", "determiningPolicies": [null], "errors": []}',
     b'{"decision": "MAYBE", "determiningPolicies": [], "errors": []}',
     b'{"decision": "allow", "determiningPolicies": [], "errors": []}',
     b'{"decision": "ALLOW", "principal": {"entityType": "PhotoFlash::User", "entityId": "somebody"}}',

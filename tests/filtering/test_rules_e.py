@@ -1335,3 +1335,22 @@ def test_a2_a_parent_that_a_row_always_has_is_counted(lists, item, settings):
     Mark.objects.create(item=item(shelf=Shelf.objects.create()), score=1)
     Mark.objects.create(item=item(), score=2)
     assert [mark.score for mark in lists.listed(ALL)] == [2]
+
+
+@pytest.mark.parametrize("sub", ["x", 'a"b', "a\\b", "zoë", "\U0001f5bc"])
+@pytest.mark.parametrize("effect", ["permit", "forbid"])
+@pytest.mark.parametrize("place", ["context", "entity"])
+def test_a3_a_principal_that_a_question_names_is_found_however_its_id_is_spelt(lists, item, user, sub, effect, place):
+    """JSON has escapes for quotes, backslashes and letters beyond ASCII: nobody stands for a principal that is named."""
+    row = item(name="a")
+    if place == "context":
+        lists.context = {"who": EntityUid("User", f"{POOL}|{sub}")}
+        named = "principal == context.who"
+    else:
+        shelf = Shelf.objects.create(owner=user(sub), name="s")
+        named = f'PhotoFlash::Shelf::"{shelf.pk}".owner == principal'
+    everybody = "permit (principal, action, resource);\n" if effect == "forbid" else ""
+
+    listed = lists.listed(f"{everybody}{effect} (principal, action, resource) when {{ {named} }};", sub)
+
+    assert listed == ([] if effect == "forbid" else [row])

@@ -41,6 +41,8 @@ def _fits(call: Call, results: list[Any], told: object, principal: EntityUid) ->
 def _is_answer(result: Any, item: Item, call: Call) -> bool:
     if not isinstance(result, dict) or result.get("decision") not in ("ALLOW", "DENY"):
         return False
+    if not all(isinstance(policy, dict) for policy in result.get("determiningPolicies") or ()):
+        return False
     if not call.is_batch:
         return True
     echo = result.get("request")
