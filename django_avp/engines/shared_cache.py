@@ -123,7 +123,7 @@ class SharedCache:
 
 
 def _run(operation: Callable[[], Result]) -> Result:
-    """Run an operation in a thread that serves no request, so nobody else closes what Django's `DatabaseCache` opens."""
+    """Run an operation in a thread that serves no request: nobody else closes what Django's ``DatabaseCache`` opens."""
     try:
         return operation()
     finally:

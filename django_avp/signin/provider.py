@@ -9,6 +9,7 @@ import hmac
 import ipaddress
 import json
 import logging
+import math
 import secrets
 import time
 from collections.abc import Mapping
@@ -42,6 +43,8 @@ TIMEOUT = 3.0
 """That a request waits for the user pool to connect, and then for each part of its answer."""
 MAX_AGE = 3600.0
 """After this the addresses are looked up again."""
+FAILURE_PAUSE = 3.0
+"""After a look that failed, while no address is known: so long nobody waits for another one."""
 
 # RFC 6749 section 5.2: what an error of the token endpoint means. All others are temporary or unheard of.
 _FINAL = frozenset(
@@ -69,23 +72,26 @@ class Discovery:
         Raises:
             SignInError: it cannot be fetched, and never was.
         """
-        fetched_at, document = self._kept.get(url, (0.0, {}))
-        if document and time.monotonic() - fetched_at < MAX_AGE:
-            return document
-        try:
-            found = json.loads(fetch_document(url))
-        except Exception:  # whatever a server answers: OSError, HTTPException, ValueError, RecursionError
-            found = None
-        if isinstance(found, dict):
-            document = found
+        fetched_at, document = self._kept.get(url, (-math.inf, {}))
+        if time.monotonic() - fetched_at >= (MAX_AGE if document else FAILURE_PAUSE):
+            document = _fetched(url) or document
+            self._kept[url] = (time.monotonic(), document)
         if not document:
             raise SignInError("discovery", is_temporary=True)
-        self._kept[url] = (time.monotonic(), document)
         return document
 
     def forget(self) -> None:
         """Look everything up anew."""
         self._kept.clear()
+
+
+def _fetched(url: str) -> Mapping[str, Any]:
+    """The document at a URL; an empty one if there is none."""
+    try:
+        found = json.loads(fetch_document(url))
+    except Exception:  # whatever a server answers: OSError, HTTPException, ValueError, RecursionError
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 discovery = Discovery()

@@ -1341,7 +1341,7 @@ def test_a2_a_parent_that_a_row_always_has_is_counted(lists, item, settings):
 @pytest.mark.parametrize("effect", ["permit", "forbid"])
 @pytest.mark.parametrize("place", ["context", "entity"])
 def test_a3_a_principal_that_a_question_names_is_found_however_its_id_is_spelt(lists, item, user, sub, effect, place):
-    """JSON has escapes for quotes, backslashes and letters beyond ASCII: nobody stands for a principal that is named."""
+    """JSON escapes quotes, backslashes and letters beyond ASCII: nobody stands for a principal that is named."""
     row = item(name="a")
     if place == "context":
         lists.context = {"who": EntityUid("User", f"{POOL}|{sub}")}

@@ -433,6 +433,18 @@ def test_addresses_that_are_known_outlive_a_pool_that_is_down(pool, monkeypatch)
     assert len(pool.sent_to("/.well-known/openid-configuration")) == 2
 
 
+def test_a_pool_that_is_down_keeps_one_visitor_waiting_and_not_all(browser, pool, monkeypatch):
+    """Whoever comes within a pause is told at once to try again; afterwards one asks for all."""
+    pool.replies["/.well-known/openid-configuration"] = (500, b"")
+    assert [browser.get("/sign-in/").status_code for _ in range(3)] == [503] * 3
+    assert len(pool.sent_to("/.well-known/openid-configuration")) == 1
+
+    pool.replies.clear()
+    monkeypatch.setattr("django_avp.signin.provider.FAILURE_PAUSE", 0.0)
+    assert browser.get("/sign-in/").status_code == 302
+    assert len(pool.sent_to("/.well-known/openid-configuration")) == 2
+
+
 def test_cognito_s_own_address_is_the_default(pool, settings):
     """Without a setting it follows from the pool; both issuer forms are the pool's."""
     settings.AVP_SIGN_IN_DISCOVERY_URL = None
