@@ -84,11 +84,14 @@ class List:
             AuthorizationUnavailable: there are, and later the policies will be known.
         """
         most, least = bounds
-        candidates = most.of(queryset)
-        if least.condition is not False:
-            candidates = candidates.exclude(pk__in=least.of(queryset).order_by().values("pk"))
         # As whole rows, whatever of them the queryset yields.
         rows: QuerySet[Row] = QuerySet(queryset.model, using=queryset.db)
+        # What groups or counts among rows would do so among others, if it were asked for each row's key.
+        looks_at_several = isinstance(queryset.query.group_by, tuple) or queryset.query.where.contains_over_clause
+        among = rows if looks_at_several else queryset
+        candidates = most.of(among)
+        if least.condition is not False:
+            candidates = candidates.exclude(pk__in=least.of(among).order_by().values("pk"))
         found = list(rows.filter(pk__in=candidates.order_by().values("pk"))[: CHECKED_ROWS + 1])
         if len(found) > CHECKED_ROWS and isinstance(refusal, AuthorizationUnavailable):
             raise refusal

@@ -12,7 +12,8 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from django.views.decorators.debug import sensitive_variables
 from requests import RequestException
 
 from django_avp.conf import conf
+from django_avp.engines.workers import Workers
 from django_avp.exceptions import KeySetUnavailableError, TokenError
 from django_avp.identity import Identity
 from django_avp.runtime import runtime
@@ -41,6 +43,8 @@ logger = logging.getLogger("django_avp")
 # All in seconds.
 TIMEOUT = 3.0
 """That a request waits for the user pool to connect, and then for each part of its answer."""
+PATIENCE = 6.0
+"""That a request waits for the whole of an answer."""
 MAX_AGE = 3600.0
 """After this the addresses are looked up again."""
 FAILURE_PAUSE = 3.0
@@ -147,7 +151,8 @@ class Provider:
         """
         endpoint = self._endpoint("token_endpoint")
         with self._client() as client, _translated():
-            answer = client.fetch_token(
+            answer = _in_time(
+                client.fetch_token,
                 endpoint,
                 code=code,
                 code_verifier=attempt.verifier,
@@ -170,7 +175,8 @@ class Provider:
         """
         endpoint = self._endpoint("token_endpoint")
         with self._client() as client, _translated():
-            answer = {**client.refresh_token(endpoint, refresh_token=tokens.refresh_token, allow_redirects=False)}
+            answer = _in_time(client.refresh_token, endpoint, refresh_token=tokens.refresh_token, allow_redirects=False)
+            answer = {**answer}
         _, renewed = self._verified(answer)
         if renewed.principal_id != tokens.principal_id:
             raise SignInError("user")
@@ -184,9 +190,14 @@ class Provider:
                 return
             endpoint = self._endpoint("revocation_endpoint")
             with self._client() as client, _translated():
-                client.revoke_token(
-                    endpoint, token=refresh_token, token_type_hint="refresh_token", allow_redirects=False
-                ).raise_for_status()
+                answer = _in_time(
+                    client.revoke_token,
+                    endpoint,
+                    token=refresh_token,
+                    token_type_hint="refresh_token",
+                    allow_redirects=False,
+                )
+                answer.raise_for_status()
         except SignInError as error:
             logger.warning("avp.revocation_failed", extra={"code": error.code})
 
@@ -264,6 +275,18 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+@sensitive_variables()
+def _in_time(call: Callable[..., Any], *arguments: str, **options: object) -> Any:
+    """What a call returns, made in a thread of its own: each byte of an answer may be in time, and the whole never.
+
+    Raises:
+        TimeoutError: it takes longer.
+        CancelledError: the process can have no more threads.
+    """
+    job = Workers("django-avp-sign-in", 1).submit(lambda job: call(*arguments, **options))
+    return job.at_once(PATIENCE)
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """Say in a word what went wrong: texts of others may quote what was sent."""
@@ -272,7 +295,8 @@ def _translated() -> Iterator[None]:
     except OAuthError as error:
         is_final = error.error in _FINAL
         raise SignInError(error.error if is_final else "provider", is_temporary=not is_final) from None
-    except (RequestException, ValueError, TypeError, RecursionError):  # what is read as JSON may be anything
+    # What is read as JSON may be anything.
+    except (RequestException, ValueError, TypeError, RecursionError, TimeoutError, CancelledError):
         raise SignInError("unreachable", is_temporary=True) from None
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import connection
-from django.db.models import F
+from django.db.models import Count, F, Window
+from django.db.models.functions import RowNumber
 
 from django_avp.cedar import EntityUid
 from django_avp.exceptions import UntranslatablePolicyError
 from tests.conftest import POOL, sqlite_only
 from tests.filtering.conftest import BoxEntity, RoomEntity, ShelfEntity, declared
-from tests.filtering.rows import ADDRESSES, JSON
+from tests.filtering.rows import ADDRESSES, JSON, fill
 from tests.testapp.models import Box, Document, Folder, Item, Mark, Place, Room, Shelf, Tag, Wide
 
 # E1: true, false, and neither
@@ -1354,3 +1356,30 @@ def test_a3_a_principal_that_a_question_names_is_found_however_its_id_is_spelt(l
     listed = lists.listed(f"{everybody}{effect} (principal, action, resource) when {{ {named} }};", sub)
 
     assert listed == ([] if effect == "forbid" else [row])
+
+
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        lambda rows: rows.values("shelf").annotate(n=Count("pk")).filter(n__gt=1).order_by("shelf"),
+        lambda rows: rows.values("shelf").annotate(n=Count("pk")).order_by("shelf"),
+        lambda rows: rows.annotate(place=Window(RowNumber(), order_by="pk")).filter(place__lt=30).values("pk", "place"),
+        lambda rows: rows.annotate(n=Count("tags")).filter(n__lt=2).values("pk", "n"),
+    ],
+    ids=["having", "groups", "window", "counted"],
+)
+def test_rows_that_are_checked_are_those_of_groups_and_windows(lists, db, narrowed):
+    """What groups, or counts among rows, has the permitted ones among it, as it has with a filter by their keys."""
+    fill(random.Random(5), 60)  # noqa: S311 - no secret
+    lists.definitions[Item] = declared(attribute_even=lambda self, item: item.small % 2 == 0)
+    text = (
+        "permit (principal, action, resource) when { resource.even };\n"
+        "permit (principal, action, resource) when { resource.flag };"
+    )
+    with lists.asking(text) as authorization:
+        permitted = [row.pk for row in Item.objects.all() if authorization.can("View", row)]
+    with lists.asking(text) as authorization:
+        listed = list(authorization.permitted("View", narrowed(Item.objects.all()), on_untranslatable="check"))
+
+    assert 0 < len(permitted) < 60
+    assert listed == list(narrowed(Item.objects.all()).filter(pk__in=permitted))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -431,6 +433,48 @@ def test_addresses_that_are_known_outlive_a_pool_that_is_down(pool, monkeypatch)
     assert MAX_AGE == 3600
     assert known.get(pool.discovery_url) == document
     assert len(pool.sent_to("/.well-known/openid-configuration")) == 2
+
+
+@pytest.fixture
+def dripping(monkeypatch):
+    """A server whose answer comes byte by byte until the test ends; a visitor has little patience."""
+    monkeypatch.setattr("django_avp.signin.provider.PATIENCE", 0.5)
+    is_over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(200)
+            self.end_headers()
+            while not is_over.wait(0.05):
+                self.wfile.write(b" ")
+
+        def log_message(self, *args):
+            """Write nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.handle_error = lambda *args: None  # the client is gone
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    # A test that fails ends all the same.
+    timer = threading.Timer(20, is_over.set)
+    timer.start()
+    yield f"http://127.0.0.1:{server.server_port}/token", is_over
+    timer.cancel()
+    is_over.set()
+    server.shutdown()
+    thread.join(10)
+    server.server_close()
+
+
+def test_tokens_that_come_byte_by_byte_are_not_waited_for(browser, pool, caplog, dripping):
+    """Each byte is there in time, and the whole never: the visitor is told to try again."""
+    pool.changes["token_endpoint"], is_over = dripping
+    response = browser.sign_in()
+
+    assert response.status_code == 503
+    assert failure(caplog) == ["unreachable"]
+    assert not is_over.is_set()
 
 
 def test_a_pool_that_is_down_keeps_one_visitor_waiting_and_not_all(browser, pool, monkeypatch):
