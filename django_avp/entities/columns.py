@@ -11,6 +11,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
@@ -148,10 +149,21 @@ def stored(row: Any, field: models.Field[Any, Any]) -> Any:
         return value  # to_python takes zones off, and what is stored has them
     try:
         value = field.to_python(value)
-    except (ValidationError, ValueError, TypeError, ArithmeticError):
+        if isinstance(field, models.JSONField):
+            # Tuples become lists, and keys texts; and code changes what is there in place.
+            return json.loads(json.dumps(value, cls=field.encoder), cls=field.decoder)
+    except (ValidationError, ValueError, TypeError, ArithmeticError, RecursionError):
         return NOT_LOADED
-    # Code changes JSON in place.
+    if isinstance(field, models.DecimalField) and _is_rounded(field, value):
+        return NOT_LOADED
     return copy.deepcopy(value) if isinstance(value, dict | list) else value
+
+
+def _is_rounded(field: models.DecimalField[Any, Any], value: Any) -> bool:
+    """Whether the database holds a number with fewer places; how it rounds, it knows alone."""
+    # Of what is no number, it is a letter.
+    exponent = value.as_tuple().exponent if isinstance(value, Decimal) else 0
+    return isinstance(exponent, int) and -exponent > field.decimal_places
 
 
 def _is_plain(field: Any, value: Any) -> bool:

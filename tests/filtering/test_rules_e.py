@@ -1383,3 +1383,25 @@ def test_rows_that_are_checked_are_those_of_groups_and_windows(lists, db, narrow
 
     assert 0 < len(permitted) < 60
     assert listed == list(narrowed(Item.objects.all()).filter(pk__in=permitted))
+
+
+@pytest.mark.parametrize(
+    ("fields", "condition"),
+    [
+        ({"price": Decimal("1.00005")}, "resource has price"),
+        ({"price": 1.00005}, 'resource.price.lessThan(decimal("1.001"))'),
+        ({"price": Decimal("1.5")}, 'resource.price.lessThan(decimal("1.6"))'),
+        ({"meta": {"list": ("a", "b")}}, 'resource.meta.list.contains("a")'),
+    ],
+    ids=repr,
+)
+def test_a4_what_was_just_saved_is_what_the_database_holds(lists, db, fields, condition):
+    """It may round numbers and knows no tuples: the instance that was saved is judged as it will be loaded."""
+    saved = Item.objects.create(**fields)
+    text = f"permit (principal, action, resource) when {{ {condition} }};"
+    answers = []
+    for row in (saved, Item.objects.get(pk=saved.pk)):
+        with lists.asking(text) as authorization:
+            answers.append(bool(authorization.can("View", row)))
+
+    assert answers == [True, True]
