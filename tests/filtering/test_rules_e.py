@@ -1363,8 +1363,13 @@ def test_a3_a_principal_that_a_question_names_is_found_however_its_id_is_spelt(l
     [
         lambda rows: rows.values("shelf").annotate(n=Count("pk")).filter(n__gt=1).order_by("shelf"),
         lambda rows: rows.values("shelf").annotate(n=Count("pk")).order_by("shelf"),
-        lambda rows: rows.annotate(place=Window(RowNumber(), order_by="pk")).filter(place__lt=30).values("pk", "place"),
-        lambda rows: rows.annotate(n=Count("tags")).filter(n__lt=2).values("pk", "n"),
+        lambda rows: (
+            rows.annotate(place=Window(RowNumber(), order_by="pk"))
+            .filter(place__lt=30)
+            .order_by("pk")
+            .values("pk", "place")
+        ),
+        lambda rows: rows.annotate(n=Count("tags")).filter(n__lt=2).order_by("pk").values("pk", "n"),
     ],
     ids=["having", "groups", "window", "counted"],
 )
