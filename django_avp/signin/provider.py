@@ -27,6 +27,7 @@ from django_avp.conf import conf
 from django_avp.engines.workers import Workers
 from django_avp.exceptions import KeySetUnavailableError, TokenError
 from django_avp.identity import Identity
+from django_avp.observing import observing
 from django_avp.runtime import runtime
 from django_avp.signin.tokens import Attempt, SignInError, Tokens
 from django_avp.tokens.documents import fetch_document
@@ -283,7 +284,8 @@ def _in_time(call: Callable[..., Any], *arguments: str, **options: object) -> An
         TimeoutError: it takes longer.
         CancelledError: the process can have no more threads.
     """
-    job = Workers("django-avp-sign-in", 1).submit(lambda job: call(*arguments, **options))
+    run = observing.observer.carried(lambda job: call(*arguments, **options))
+    job = Workers("django-avp-sign-in", 1).submit(run)
     return job.at_once(PATIENCE)
 
 
