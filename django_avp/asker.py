@@ -92,9 +92,14 @@ class Asker:
         return None
 
     @property
-    def has_context(self) -> bool:
-        """Whether :meth:`context` needs not ask ``AVP_CONTEXT`` any more, which may ask the database."""
+    def is_loaded(self) -> bool:
+        """Whether checks can be made without waiting for anything."""
         return self._context is not None
+
+    def load(self) -> None:
+        """Have at hand what checks are made with: ``AVP_CONTEXT`` may ask the database, and the schema a cache."""
+        if self.context():
+            _ = self.schema
 
     def context(self) -> Mapping[str, Any]:
         """What is merged into the context of every check."""

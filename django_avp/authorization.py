@@ -126,7 +126,7 @@ class Authorization:
         """The same as :meth:`can`, to be awaited."""
 
         async def answer() -> Decision:
-            await self._aload_context()
+            await self._aload()
             check = self.check(action, resource, context)
             if check is None:
                 return INVALID
@@ -329,7 +329,7 @@ class Authorization:
 
     async def adecide(self) -> None:
         """The same as :meth:`decide`, without blocking the event loop."""
-        await self._aload_context()
+        await self._aload()
         decided = await self._decider.adecide()
         if decided is not None:
             await decisions_made.asend_robust(type(self), **self._made(decided))
@@ -382,9 +382,9 @@ class Authorization:
         """Add a check to the next round, unless it is decided; whether it was added."""
         return self._decider.add(check, place, is_read=is_read)
 
-    async def _aload_context(self) -> None:
-        if not self._asker.has_context:
-            await sync_to_async(self._asker.context)()
+    async def _aload(self) -> None:
+        if not self._asker.is_loaded:
+            await sync_to_async(self._asker.load)()
 
     # Who and where
 

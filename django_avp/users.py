@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from copy import copy
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -75,7 +76,8 @@ def resolve_user(identity: Identity) -> AbstractBaseUser | TokenUser | None:
     if conf.user_mode == "token":
         return TokenUser(identity.principal.id)
     if conf.user_resolver is not None:
-        return conf.user_resolver(identity)
+        # Each request writes its authorization on its user, and a resolver may give one object to several.
+        return copy(conf.user_resolver(identity))
     return _find(identity.principal.id) or _create(identity.principal.id)
 
 

@@ -50,6 +50,20 @@ class HungCache(LocMemCache):
         return []
 
 
+class WaitingCache(LocMemCache):
+    """Says nothing to the first question until it may."""
+
+    is_asked, may_answer = Event(), Event()
+    was_answered: list[bool] = []
+
+    def get_many(self, keys, version=None):
+        """Waits, once."""
+        if not self.is_asked.is_set():
+            self.is_asked.set()
+            self.was_answered.append(self.may_answer.wait(30))
+        return super().get_many(keys, version)
+
+
 class LateCache(LocMemCache):
     """Takes a second for what it is asked, as one does whose client has to be imported on a busy machine."""
 

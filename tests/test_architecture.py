@@ -152,8 +152,8 @@ def test_the_core_does_not_know_http(name):
 def test_an_extra_is_imported_only_by_its_own_module(extra):
     """Django, PyJWT and cedarpy are enough to run."""
     own = {
-        "authlib": {"signin.provider"},
-        "requests": {"signin.provider"},
+        "authlib": {"signin.client"},
+        "requests": {"signin.client"},
         "boto3": {"engines.verified_permissions.client"},
         "debug_toolbar": {"panels.panel"},
         "django.contrib.admin": {name_of(path) for path in (ROOT / "admin").glob("*.py")},

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError
 
+from django_avp.authorization import Authorization
 from django_avp.identity import Identity
 from django_avp.users import TokenUser, _create, resolve_user
 
@@ -67,6 +68,18 @@ def test_a_resolver_decides_alone(settings):
     settings.AVP_USER_RESOLVER = lambda identity: None
     assert resolve_user(identity()) is None
     assert not get_user_model().objects.exists()
+
+
+def test_a_resolver_may_give_one_user_to_several_requests(settings):
+    """Each request has its own authorization, whoever comes afterwards: one user stands for all of a service's tokens."""
+    shared = get_user_model().objects.create(username="service")
+    settings.AVP_USER_RESOLVER = lambda identity: shared
+    first, second = Authorization(identity("ann")), Authorization(identity("bob"))
+
+    assert first.user == second.user == shared
+    assert first.user.avp is first
+    assert second.user.avp is second
+    assert not hasattr(shared, "avp")
 
 
 def test_a_token_user_looks_like_a_user(settings, django_assert_num_queries):

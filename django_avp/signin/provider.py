@@ -1,105 +1,35 @@
 """The user pool as a provider of sign-ins: discovery, authorization code with PKCE, refresh, revocation, sign-out.
 
-The protocol is Authlib's; here are the pool's addresses, and the rule that no token is used that was not verified.
+Here are the pool's addresses, and the rule that no token is used that was not verified.
 """
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
-import json
 import logging
-import math
 import secrets
-import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-from authlib.integrations.requests_client import OAuth2Session, OAuthError
 from django.views.decorators.debug import sensitive_variables
-from requests import RequestException
 
 from django_avp.conf import conf
-from django_avp.engines.workers import Workers
 from django_avp.exceptions import KeySetUnavailableError, TokenError
 from django_avp.identity import Identity
-from django_avp.observing import observing
 from django_avp.runtime import runtime
+from django_avp.signin.client import Client
+from django_avp.signin.discovery import discovery
 from django_avp.signin.tokens import Attempt, SignInError, Tokens
-from django_avp.tokens.documents import fetch_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django_avp.tokens.verifier import VerifiedToken
 
-__all__ = ["Discovery", "Provider", "discovery"]
+__all__ = ["Provider"]
 
 logger = logging.getLogger("django_avp")
-
-# All in seconds.
-TIMEOUT = 3.0
-"""That a request waits for the user pool to connect, and then for each part of its answer."""
-PATIENCE = 6.0
-"""That a request waits for the whole of an answer."""
-MAX_AGE = 3600.0
-"""After this the addresses are looked up again."""
-FAILURE_PAUSE = 3.0
-"""After a look that failed, while no address is known: so long nobody waits for another one."""
-
-# RFC 6749 section 5.2: what an error of the token endpoint means. All others are temporary or unheard of.
-_FINAL = frozenset(
-    {
-        "access_denied",
-        "invalid_client",
-        "invalid_grant",
-        "invalid_request",
-        "invalid_scope",
-        "unauthorized_client",
-        "unsupported_grant_type",
-    }
-)
-
-
-class Discovery:
-    """The documents that tell a provider's addresses, kept for an hour, and longer while there is no newer one."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, tuple[float, Mapping[str, Any]]] = {}
-
-    def get(self, url: str) -> Mapping[str, Any]:
-        """The document at a URL (OpenID Connect Discovery section 4).
-
-        Raises:
-            SignInError: it cannot be fetched, and never was.
-        """
-        fetched_at, document = self._kept.get(url, (-math.inf, {}))
-        if time.monotonic() - fetched_at >= (MAX_AGE if document else FAILURE_PAUSE):
-            document = _fetched(url) or document
-            self._kept[url] = (time.monotonic(), document)
-        if not document:
-            raise SignInError("discovery", is_temporary=True)
-        return document
-
-    def forget(self) -> None:
-        """Look everything up anew."""
-        self._kept.clear()
-
-
-def _fetched(url: str) -> Mapping[str, Any]:
-    """The document at a URL; an empty one if there is none."""
-    try:
-        found = json.loads(fetch_document(url))
-    except Exception:  # whatever a server answers: OSError, HTTPException, ValueError, RecursionError
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-discovery = Discovery()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +62,7 @@ class Provider:
         """
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         attempt = Attempt(state, nonce, verifier, redirect_uri)
-        with self._client() as client:
-            address, _ = client.create_authorization_url(
-                self._endpoint("authorization_endpoint"),
-                state=attempt.state,
-                nonce=attempt.nonce,
-                code_verifier=attempt.verifier,
-                redirect_uri=redirect_uri,
-                scope=" ".join(conf.sign_in_scopes),
-            )
+        address = self._client.sign_in_address(self._endpoint("authorization_endpoint"), attempt)
         return address, attempt
 
     @sensitive_variables()
@@ -150,18 +72,7 @@ class Provider:
         Raises:
             SignInError: the user pool refuses the code, cannot be asked, or answers with tokens that do not hold.
         """
-        endpoint = self._endpoint("token_endpoint")
-        with self._client() as client, _translated():
-            answer = _in_time(
-                client.fetch_token,
-                endpoint,
-                code=code,
-                code_verifier=attempt.verifier,
-                redirect_uri=attempt.redirect_uri,
-                allow_redirects=False,
-            )
-            # Older versions of Authlib hand on what is no record.
-            answer = {**answer}
+        answer = self._client.exchange(self._endpoint("token_endpoint"), attempt, code)
         return self._verified(answer, nonce=attempt.nonce)
 
     @sensitive_variables()
@@ -174,10 +85,7 @@ class Provider:
         Raises:
             SignInError: the user pool refuses, cannot be asked, or answers with tokens that do not hold.
         """
-        endpoint = self._endpoint("token_endpoint")
-        with self._client() as client, _translated():
-            answer = _in_time(client.refresh_token, endpoint, refresh_token=tokens.refresh_token, allow_redirects=False)
-            answer = {**answer}
+        answer = self._client.refresh(self._endpoint("token_endpoint"), tokens.refresh_token)
         _, renewed = self._verified(answer)
         if renewed.principal_id != tokens.principal_id:
             raise SignInError("user")
@@ -187,18 +95,8 @@ class Provider:
     def revoke(self, refresh_token: str) -> None:
         """End the life of a refresh token (RFC 7009), if the user pool can; a failure is logged and changes nothing."""
         try:
-            if not self._document.get("revocation_endpoint"):
-                return
-            endpoint = self._endpoint("revocation_endpoint")
-            with self._client() as client, _translated():
-                answer = _in_time(
-                    client.revoke_token,
-                    endpoint,
-                    token=refresh_token,
-                    token_type_hint="refresh_token",
-                    allow_redirects=False,
-                )
-                answer.raise_for_status()
+            if self._document.get("revocation_endpoint"):
+                self._client.revoke(self._endpoint("revocation_endpoint"), refresh_token)
         except SignInError as error:
             logger.warning("avp.revocation_failed", extra={"code": error.code})
 
@@ -213,13 +111,9 @@ class Provider:
         query = urlencode({"client_id": self.client_id, "logout_uri": return_uri})
         return f"{self._endpoint('end_session_endpoint')}?{query}"
 
-    def _client(self) -> OAuth2Session:
-        return OAuth2Session(
-            self.client_id,
-            conf.sign_in_client_secret,
-            code_challenge_method="S256",
-            default_timeout=TIMEOUT,
-        )
+    @property
+    def _client(self) -> Client:
+        return Client(self.client_id)
 
     @property
     def _document(self) -> Mapping[str, Any]:
@@ -274,32 +168,6 @@ def _accepted(answer: Mapping[str, Any]) -> dict[str, VerifiedToken]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-@sensitive_variables()
-def _in_time(call: Callable[..., Any], *arguments: str, **options: object) -> Any:
-    """What a call returns, made in a thread of its own: each byte of an answer may be in time, and the whole never.
-
-    Raises:
-        TimeoutError: it takes longer.
-        CancelledError: the process can have no more threads.
-    """
-    run = observing.observer.carried(lambda job: call(*arguments, **options))
-    job = Workers("django-avp-sign-in", 1).submit(run)
-    return job.at_once(PATIENCE)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Say in a word what went wrong: texts of others may quote what was sent."""
-    try:
-        yield
-    except OAuthError as error:
-        is_final = error.error in _FINAL
-        raise SignInError(error.error if is_final else "provider", is_temporary=not is_final) from None
-    # What is read as JSON may be anything.
-    except (RequestException, ValueError, TypeError, RecursionError, TimeoutError, CancelledError):
-        raise SignInError("unreachable", is_temporary=True) from None
 
 
 def _is_same(value: object, secret: str) -> bool:

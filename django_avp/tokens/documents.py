@@ -1,4 +1,4 @@
-"""Small documents of an issuer, fetched over HTTP: key sets, and where else it is found."""
+"""Small documents of an issuer over HTTP, within limits of time and size: key sets, where else it is found, tokens."""
 
 from __future__ import annotations
 
@@ -8,15 +8,32 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["TIMEOUT", "fetch_document"]
+__all__ = ["TIMEOUT", "Answer", "ask", "fetch_document"]
 
 TIMEOUT = 2.0
 """Seconds that a request waits for a document."""
 MAX_BYTES = 1_000_000
 # What may stand before a body: headers, and any number of interim responses.
 _MAX_HEAD = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server says, whatever its status.
+
+    Attributes:
+        status: of HTTP.
+        headers: by name.
+        body: the whole of it.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 def fetch_document(url: str, *, timeout: float = TIMEOUT) -> bytes:
@@ -29,24 +46,42 @@ def fetch_document(url: str, *, timeout: float = TIMEOUT) -> bytes:
     Raises:
         OSError, ValueError, http.client.HTTPException: it cannot be fetched.
     """
+    with _opened(url, timeout) as response:
+        if not 200 <= response.status < 300:
+            raise urllib.error.HTTPError(url, response.status, response.reason, response.headers, None)
+        return _body(response)
+
+
+def ask(method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, timeout: float) -> Answer:
+    """Send a request within the limits of :func:`fetch_document`; no status is an error, and no redirect is followed.
+
+    Args:
+        method: of HTTP.
+        url: where to.
+        headers: by name.
+        body: what is sent.
+        timeout: as in :func:`fetch_document`.
+
+    Raises:
+        OSError, ValueError, http.client.HTTPException: it cannot be sent, or the answer is none.
+    """
+    request = urllib.request.Request(url, body, dict(headers), method=method)  # noqa: S310 - no handler opens another scheme
+    with _opened(request, timeout) as response:
+        return Answer(response.status, dict(response.headers.items()), _body(response))
+
+
+def _opened(request: urllib.request.Request | str, timeout: float) -> http.client.HTTPResponse:
     opener = urllib.request.OpenerDirector()
-    # Built by hand: without a handler for redirects they are errors, and no handler knows `file:` or `ftp:`.
-    for handler in (
-        urllib.request.ProxyHandler,
-        _HTTPHandler,
-        _HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.UnknownHandler,
-    ):
+    # Built by hand: without the handlers for errors and redirects each status is an answer, and none knows `file:` or
+    # `ftp:`.
+    for handler in (urllib.request.ProxyHandler, _HTTPHandler, _HTTPSHandler, urllib.request.UnknownHandler):
         opener.add_handler(handler())
-    try:
-        response = opener.open(url, timeout=timeout)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise
-    with response:
-        body: bytes = response.read(MAX_BYTES + 1)
+    response: http.client.HTTPResponse = opener.open(request, timeout=timeout)
+    return response
+
+
+def _body(response: http.client.HTTPResponse) -> bytes:
+    body = response.read(MAX_BYTES + 1)
     if len(body) > MAX_BYTES:
         raise ValueError("The document is too large.")
     return body

@@ -17,6 +17,7 @@ from botocore.config import Config
 from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 
+from django_avp.authorization import Authorization
 from django_avp.cedar import INVALID, Verdict
 from django_avp.engines.caching import CachingEngine
 from django_avp.engines.shared_cache import SharedCache
@@ -31,7 +32,7 @@ from django_avp.identity import Identity
 from django_avp.runtime import runtime
 from django_avp.schema_json import schema_json
 from django_avp.testing.endpoint import Endpoint, Fault
-from tests.caches import InterleavingCache
+from tests.caches import InterleavingCache, WaitingCache
 from tests.engines.support import SCHEMA, batch, check, photo
 from tests.testing.aws import conforming_client
 
@@ -586,6 +587,24 @@ def test_async_rounds_are_the_same(store, engines, who):
     engine.store(store).read()
     question = asking(store, who())
     assert list(asyncio.run(engine.adecide(question))) == list(engine.decide(question))
+
+
+def test_an_event_loop_is_free_while_a_store_begins(store, engines, who, settings):
+    """The first question of a process asks the cache what others have read, and may have to wait for it."""
+    settings.CACHES = {"default": {"BACKEND": "tests.caches.WaitingCache"}}
+    settings.AVP_USER_MODE = "token"
+    authorization = Authorization(who(), store=store, context={"mfa": True})
+
+    async def ask():
+        task = asyncio.create_task(authorization.acan("View", photo(1))._decide())
+        assert await asyncio.to_thread(WaitingCache.is_asked.wait, PATIENCE)
+        WaitingCache.may_answer.set()
+        await task
+
+    with runtime.use_engine(*engines()):
+        asyncio.run(ask())
+
+    assert WaitingCache.was_answered == [True]
 
 
 def test_an_identity_source_that_is_no_user_pool_is_none():

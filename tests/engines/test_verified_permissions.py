@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -612,6 +613,29 @@ def test_a_service_that_hangs_is_not_waited_for(engine, endpoint, who, settings,
         assert len(endpoint.calls) == asked_before
     engine._breaker = Breaker()
     assert engine.decide(question)[0]
+
+
+def test_what_has_not_begun_when_a_request_is_cancelled_is_not_asked(engine, endpoint, who, monkeypatch):
+    """As when the client has gone: of three calls the first is under way, and the others would be for nobody."""
+    monkeypatch.setattr("django_avp.engines.verified_permissions.engine._CONCURRENT", 1)
+    is_gone = threading.Event()
+
+    async def leave():
+        loop, task = asyncio.get_running_loop(), asyncio.create_task(engine.adecide(batch(who(), *views(90))))
+        task.add_done_callback(lambda task: is_gone.set())
+
+        def cancel(called):
+            loop.call_soon_threadsafe(task.cancel)
+            assert is_gone.wait(60)
+
+        with endpoint.followed_by(cancel):
+            await asyncio.wait([task])
+        assert task.cancelled()
+
+    asyncio.run(leave())
+
+    assert engine.decide(batch(who(), *views(1)))[0]
+    assert asked(endpoint) == [("BatchIsAuthorizedWithToken", 30), ("IsAuthorizedWithToken", 1)]
 
 
 def test_a_service_that_is_late_is_waited_for(engine, endpoint, who):

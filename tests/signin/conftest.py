@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from django_avp.signin.provider import discovery
+from django_avp.signin.discovery import discovery
 from tests.signin.pool import Pool
 
 

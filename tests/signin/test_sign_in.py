@@ -14,7 +14,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.models import Session
 
-from django_avp.signin.provider import MAX_AGE, Discovery, Provider, discovery
+from django_avp.signin.discovery import MAX_AGE, Discovery, discovery
+from django_avp.signin.provider import Provider
 from django_avp.signin.sessions import MAX_ATTEMPT_AGE, MOST_ATTEMPTS
 from django_avp.signin.tokens import Attempt, SignInError, Tokens
 from tests.conftest import POOL
@@ -428,7 +429,7 @@ def test_addresses_that_are_known_outlive_a_pool_that_is_down(pool, monkeypatch)
     known = Discovery()
     document = known.get(pool.discovery_url)
     pool.replies["/.well-known/openid-configuration"] = (500, b"")
-    monkeypatch.setattr("django_avp.signin.provider.MAX_AGE", -1.0)
+    monkeypatch.setattr("django_avp.signin.discovery.MAX_AGE", -1.0)
 
     assert MAX_AGE == 3600
     assert known.get(pool.discovery_url) == document
@@ -436,9 +437,8 @@ def test_addresses_that_are_known_outlive_a_pool_that_is_down(pool, monkeypatch)
 
 
 @pytest.fixture
-def dripping(monkeypatch):
-    """A server whose answer comes byte by byte until the test ends; a visitor has little patience."""
-    monkeypatch.setattr("django_avp.signin.provider.PATIENCE", 0.5)
+def dripping():
+    """A server whose answer comes byte by byte until the test ends."""
     is_over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -467,14 +467,31 @@ def dripping(monkeypatch):
     server.server_close()
 
 
-def test_tokens_that_come_byte_by_byte_are_not_waited_for(browser, pool, caplog, dripping):
-    """Each byte is there in time, and the whole never: the visitor is told to try again."""
+@pytest.mark.parametrize("limit", ["TIMEOUT", "PATIENCE"])
+def test_tokens_that_come_byte_by_byte_are_not_waited_for(browser, pool, caplog, dripping, monkeypatch, limit):
+    """Each byte is there in time, and the whole never: the visitor is told to try again by either limit."""
+    for name in ("TIMEOUT", "PATIENCE"):
+        monkeypatch.setattr(f"django_avp.signin.client.{name}", 0.5 if name == limit else 60.0)
     pool.changes["token_endpoint"], is_over = dripping
     response = browser.sign_in()
 
     assert response.status_code == 503
     assert failure(caplog) == ["unreachable"]
     assert not is_over.is_set()
+    if limit == "TIMEOUT":
+        # Who reads such an answer does not go on for as long as bytes come.
+        for reader in [one for one in threading.enumerate() if one.name == "django-avp-sign-in"]:
+            reader.join(10)
+            assert not reader.is_alive()
+
+
+def test_tokens_of_any_size_are_not_read(browser, pool, caplog):
+    """Tokens are a few thousand characters; an answer of a megabyte is none."""
+    pool.answer = lambda tokens: tokens | {"padding": "x" * 1_000_000}
+    response = browser.sign_in()
+
+    assert response.status_code == 503
+    assert failure(caplog) == ["unreachable"]
 
 
 def test_a_pool_that_is_down_keeps_one_visitor_waiting_and_not_all(browser, pool, monkeypatch):
@@ -484,7 +501,7 @@ def test_a_pool_that_is_down_keeps_one_visitor_waiting_and_not_all(browser, pool
     assert len(pool.sent_to("/.well-known/openid-configuration")) == 1
 
     pool.replies.clear()
-    monkeypatch.setattr("django_avp.signin.provider.FAILURE_PAUSE", 0.0)
+    monkeypatch.setattr("django_avp.signin.discovery.FAILURE_PAUSE", 0.0)
     assert browser.get("/sign-in/").status_code == 302
     assert len(pool.sent_to("/.well-known/openid-configuration")) == 2
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -56,25 +57,25 @@ class VerifiedPermissionsEngine:
     def decide(self, batch: Batch) -> Decisions:
         """Decide every check of the batch; see :class:`django_avp.engines.base.Engine`."""
         plan = self._plan(batch)
-        jobs, patience = self._jobs(plan, batch), self._connection.patience
-        answers = []
-        for call, job in zip(plan.calls, jobs, strict=True):
-            try:
-                answers.append(job.result(patience))
-            except TimeoutError:
-                answers.append(self._given_up(call, job))
+        answers, patience = [], self._connection.patience
+        with self._under_way(plan, batch) as jobs:
+            for call, job in zip(plan.calls, jobs, strict=True):
+                try:
+                    answers.append(job.result(patience))
+                except TimeoutError:
+                    answers.append(self._given_up(call, job))
         return plan.decisions(answers)
 
     async def adecide(self, batch: Batch) -> Decisions:
         """The same as :meth:`decide`, without blocking the event loop."""
         plan = await sync_to_async(self._plan)(batch)
-        jobs, patience = self._jobs(plan, batch), self._connection.patience
-        answers = []
-        for call, job in zip(plan.calls, jobs, strict=True):
-            try:
-                answers.append(await job.aresult(patience))
-            except TimeoutError:
-                answers.append(self._given_up(call, job))
+        answers, patience = [], self._connection.patience
+        with self._under_way(plan, batch) as jobs:
+            for call, job in zip(plan.calls, jobs, strict=True):
+                try:
+                    answers.append(await job.aresult(patience))
+                except TimeoutError:
+                    answers.append(self._given_up(call, job))
         return plan.decisions(answers)
 
     def get_ready(self, store: str | None) -> None:
@@ -104,10 +105,16 @@ class VerifiedPermissionsEngine:
                 self._schema = (directories, load_schema(directories))
             return self._schema[1]
 
-    def _jobs(self, plan: _Plan, batch: Batch) -> list[Job[Decisions]]:
-        """The calls of a plan, all under way at once."""
+    @contextmanager
+    def _under_way(self, plan: _Plan, batch: Batch) -> Iterator[list[Job[Decisions]]]:
+        """The calls of a plan, all under way at once; what has not begun when nobody waits any more is not made."""
         ask, workers = observing.observer.carried(self._ask), self._threads()
-        return [workers.submit(partial(ask, call, batch)) for call in plan.calls]
+        jobs = [workers.submit(partial(ask, call, batch)) for call in plan.calls]
+        try:
+            yield jobs
+        finally:
+            for job in jobs:
+                job.cancel()
 
     def _ask(self, call: Call, batch: Batch, job: Job[Decisions]) -> Decisions:
         if not self._breaker.admits():
