@@ -71,7 +71,7 @@ def test_a_resolver_decides_alone(settings):
 
 
 def test_a_resolver_may_give_one_user_to_several_requests(settings):
-    """Each request has its own authorization, whoever comes afterwards: one user stands for all of a service's tokens."""
+    """Each request has its own authorization: one user may stand for all tokens of a service."""
     shared = get_user_model().objects.create(username="service")
     settings.AVP_USER_RESOLVER = lambda identity: shared
     first, second = Authorization(identity("ann")), Authorization(identity("bob"))
