@@ -76,12 +76,20 @@ class Filter:
         if isinstance(self.condition, bool):
             return queryset.all() if self.condition else queryset.none()
         if not self._fits(queryset.query):
-            return queryset.filter(self.condition)
+            return self._filtered(queryset)
         # To name every column again takes longer than the database does.
         rows = queryset.all()
         self._join(rows.query)
         rows.query.where.add(self._where, AND)
         return rows
+
+    def _filtered(self, queryset: QuerySet[Row]) -> QuerySet[Row]:
+        """As Django filters, by rows of their own where the condition's paths could be taken for annotations."""
+        if not queryset.query.annotations:
+            return queryset.filter(self.condition)
+        # By the key's own name: an annotation may be called "pk", too.
+        key = queryset.model._meta.pk.name
+        return queryset.filter(**{f"{key}__in": QuerySet(queryset.model).filter(self.condition).values(key)})
 
     def _fits(self, query: Any) -> bool:
         """Whether what both call by one name is one table, joined alike; Django tells what cannot be filtered."""
