@@ -115,7 +115,7 @@ class Authorization:
             A decision, true only when permitted.
 
         Raises:
-            ImproperlyConfigured: the resource's model is not registered.
+            ImproperlyConfigured: the resource's model is not registered, or another database has a row with its id.
             ValueError: the instance is not saved, or the context uses the key ``token``.
             TypeError: the context holds a value that Cedar does not have.
         """

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models, router
 
 from django_avp.cedar import Entity, EntityUid
@@ -21,8 +22,8 @@ from django_avp.values import Unholdable, is_too_deep, to_value
 
 __all__ = ["Node", "Nodes", "Place", "Targets", "place_of", "with_uids"]
 
-Place = tuple[type[models.Model] | None, Any]
-"""Where an instance is stored: its model and its primary key."""
+Place = tuple[type[models.Model] | None, str | None, Any]
+"""Where an instance is stored: its model, its database and its primary key."""
 
 Targets = dict[EntityUid, models.Model | None]
 """Entities that a value names, with the instance where the value holds it."""
@@ -53,7 +54,8 @@ class Nodes:
         self._uids: dict[Place, EntityUid] = {}
         self._rows: dict[EntityUid, Row] = {}
         self._nodes: dict[EntityUid, Node | None] = {}
-        self._referring: dict[EntityUid, models.Model] = {}
+        # The row of an entity, or the first one that refers to it: in whose database it is read.
+        self._origins: dict[EntityUid, models.Model] = {}
         self._is_stale = False
 
     def seen(self, place: Place) -> EntityUid | None:
@@ -65,10 +67,17 @@ class Nodes:
 
         Returns:
             The id under which the instance was first seen: a form may have written another one on it.
+
+        Raises:
+            ImproperlyConfigured: another database has a row with that id, which was seen before.
         """
-        uid = self._uids.setdefault(place_of(instance), uid)
+        place = place_of(instance)
+        uid = self._uids.get(place, uid)
+        self._come(uid, instance)
+        self._uids[place] = uid
         seen = [] if self._is_stale else [(uid, instance)]
         for one, row in seen:  # grows while it is walked
+            self._come(one, row)
             definition = self.definition(one.type)
             if definition is not None and one not in self._rows and one not in self._nodes:
                 plan, leading = self._plan(definition, one.type)
@@ -76,6 +85,16 @@ class Nodes:
                 for column in leading:
                     seen.extend(column.loaded_targets(snapshot.instance))
         return uid
+
+    def _come(self, uid: EntityUid, row: models.Model) -> None:
+        """Note where an entity comes from. Two rows with one id are one entity to policies, so they must be one row."""
+        first = self._origins.setdefault(uid, row)
+        if first._state.db != row._state.db and not router.allow_relation(first, row):
+            raise ImproperlyConfigured(
+                f'{row._meta.label} has rows of one id in the databases "{first._state.db}" and "{row._state.db}". '
+                "Policies cannot tell them apart: name an id_field whose values differ, or have the allow_relation of "
+                "a database router say that they are one."
+            )
 
     def forget(self) -> None:
         """Read everything from the database from now on: any instance may have been loaded before the write."""
@@ -123,8 +142,8 @@ class Nodes:
     def _read(self, definition: ModelEntity, uids: Iterable[EntityUid]) -> None:
         groups: dict[str, list[str]] = defaultdict(list)
         for uid in uids:
-            # Where the row that refers to it came from, unless a router says otherwise.
-            hints = {"instance": self._referring[uid]} if uid in self._referring else {}
+            # Unless a router says otherwise.
+            hints = {"instance": self._origins[uid]} if uid in self._origins else {}
             groups[router.db_for_read(definition.model, **hints)].append(uid.id)
         for database, ids in groups.items():
             for row in read(definition, ids, database):
@@ -156,13 +175,13 @@ class Nodes:
                     self.see(target, instance)
         parents = dict.fromkeys(parent for column in row.plan.parents for parent in named[column])
         for target in (*parents, *(target for targets in references.values() for target in targets)):
-            self._referring.setdefault(target, row.instance)
+            self._origins.setdefault(target, row.instance)
         return Node(Entity(uid, attributes, tuple(parents)), references)
 
 
 def place_of(instance: models.Model) -> Place:
     """Where an instance is stored, or would be."""
-    return instance._meta.concrete_model, instance.pk
+    return instance._meta.concrete_model, instance._state.db, instance.pk
 
 
 def _put(attributes: dict[str, Any], name: str, convert: Callable[[Any], Any], value: Any) -> None:
