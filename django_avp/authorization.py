@@ -74,6 +74,7 @@ class Authorization:
     Attributes:
         permission_actions: which action a permission is asked as, by permission and kind of resource; ``None`` for one
             that is left to other backends.
+        times_forgotten: how often :meth:`forget` was called; what was read before the last time may have changed.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Authorization:
         # Templates cannot read it: what shows who asks is personal (rule C5). See asker_of().
         self._asker = asker = Asker(identity, context=context, store=store, request=request, fault=fault)
         self.permission_actions: dict[tuple[str, Any], EntityUid | None] = {}
+        self.times_forgotten = 0
         self.is_used = False
         self.is_user_read = False
         self._requests: list[Any] = [] if request is None else [request]
@@ -316,6 +318,7 @@ class Authorization:
         Everything is read from the database again, whatever instance is at hand: what hangs on the resource that was
         written, and what it hangs on, may have changed with it. ``resource`` tells the reader which one that was.
         """
+        self.times_forgotten += 1
         self._questions.forget()
         self._decider.forget()
 
@@ -329,7 +332,6 @@ class Authorization:
 
     async def adecide(self) -> None:
         """The same as :meth:`decide`, without blocking the event loop."""
-        await self._aload()
         decided = await self._decider.adecide()
         if decided is not None:
             await decisions_made.asend_robust(type(self), **self._made(decided))

@@ -14,10 +14,11 @@ from django.utils.decorators import classonlymethod
 from django.views.generic import View
 from django.views.generic.detail import SingleObjectMixin
 from django.views.generic.edit import BaseCreateView
+from django.views.generic.list import MultipleObjectMixin
 
 from django_avp.authorization import Authorization, Resource
 from django_avp.gates import Gate, authorization_of, declare, found_or_404
-from django_avp.planning import fetch_object, plan_view
+from django_avp.planning import begin_view, fetch_object, plan_view
 
 __all__ = ["ActionRequiredMixin"]
 
@@ -53,6 +54,11 @@ class ActionRequiredMixin(View):
         view: Any = self
         if not isinstance(view, SingleObjectMixin) or isinstance(view, BaseCreateView):
             return None
+        if isinstance(view, MultipleObjectMixin):
+            raise ImproperlyConfigured(
+                f"{type(self).__name__} has an object and a list, and its gate cannot tell which it is about. Return "
+                "the resource from get_action_resource()."
+            )
         return found_or_404(fetch_object(view))
 
     def get_also_checks(self) -> Iterable[tuple[str, Any]]:
@@ -82,6 +88,7 @@ class ActionRequiredMixin(View):
             resource = self.get_action_resource()
         self._collect(request)
         gate.require(authorization, resource)
+        begin_view(self)
         return super().dispatch(request, *args, **kwargs)
 
     async def _adispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -93,6 +100,7 @@ class ActionRequiredMixin(View):
             resource = await sync_to_async(self.get_action_resource)()
         await sync_to_async(self._collect)(request)
         await gate.arequire(authorization, resource)
+        begin_view(self)
         return await super().dispatch(request, *args, **kwargs)  # type: ignore[no-any-return,misc]
 
     def _gate(self) -> Gate:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from django_avp.planning.errors import leave_to_rendering
 from django_avp.planning.pages import load, plan_rendering, plan_response, plan_template
-from django_avp.planning.views import fetch_object, plan_view
+from django_avp.planning.views import begin_view, fetch_object, plan_view
 
 __all__ = [
+    "begin_view",
     "fetch_object",
     "leave_to_rendering",
     "load",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from django.template import defaulttags, loader_tags
 from django.template.base import Node, TextNode, VariableNode
@@ -20,6 +19,8 @@ from django_avp.templating import CheckNode
 
 __all__ = ["Compiled", "compiled"]
 
+_KEPT = "_django_avp_steps"
+
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -29,23 +30,23 @@ class Compiled:
     blocks: Mapping[str, Steps]
 
 
-class _Compiler:
-    """Remembers the steps of templates. Reloading a template makes another one, and the old one's steps go with it."""
-
-    def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Any, Compiled] = WeakKeyDictionary()
-
-    def __call__(self, template: Any) -> Compiled:
-        """The steps of a template."""
-        known = self._known.get(template)
-        if known is None:
-            blocks = template.nodelist.get_nodes_by_type(loader_tags.BlockNode)
-            known = Compiled(_compile(template.nodelist), {block.name: _compile(block.nodelist) for block in blocks})
-            self._known[template] = known
-        return known
+def compiled(template: Any) -> Compiled:
+    """The steps of a template, which has them from then on."""
+    # On the template itself: partials lead back to theirs, so that kept elsewhere neither would ever go.
+    known: Compiled | None = vars(template).get(_KEPT)
+    if known is None:
+        blocks = {block.name: _compile(block.nodelist) for block in _blocks(template.nodelist)}
+        known = vars(template)[_KEPT] = Compiled(_compile(template.nodelist), blocks)
+    return known
 
 
-compiled = _Compiler()
+def _blocks(nodes: Iterable[Node]) -> Iterator[loader_tags.BlockNode]:
+    """The blocks among nodes and inside of them; tags may keep their content in any list."""
+    for node in nodes:
+        if isinstance(node, loader_tags.BlockNode):
+            yield node
+        for attribute in node.child_nodelists:
+            yield from _blocks(getattr(node, attribute, None) or ())
 
 
 def _compile(nodes: Iterable[Node] | None) -> Steps:
@@ -97,7 +98,7 @@ def _is_silent(inside: Iterable[Step]) -> bool:
 
 def _opening(inside: Iterable[Step]) -> list[Step]:
     """What remains of silent steps in a block whose names end with it."""
-    return [step for step in inside if isinstance(step, steps.Open)]
+    return [step for step in inside if not isinstance(step, steps.Bind) or step.is_upward]
 
 
 def _include(node: Any) -> Iterator[Step]:
@@ -110,6 +111,10 @@ def _extends(node: Any) -> Iterator[Step]:
 
 def _block(node: Any) -> Iterator[Step]:
     yield inclusion.Block(node.name, _compile(node.nodelist))
+
+
+def _elsewhere(node: Any) -> Iterator[Step]:
+    yield steps.Perhaps(_compile(node.nodelist))
 
 
 def _regroup(node: Any) -> Iterator[Step]:
@@ -136,7 +141,7 @@ def _other(node: Any) -> Iterator[Step]:
     names = [getattr(node, attribute, None) for attribute in _NAMES]
     bound = tuple(name for name in names if isinstance(name, str))
     if bound:
-        yield steps.Bind(bound)
+        yield steps.Bind(bound, is_upward=isinstance(node, defaulttags.CycleNode))
     is_djangos = type(node).__module__.startswith("django.")
     if not is_djangos or (isinstance(node, SimpleNode) and node.takes_context):
         yield steps.Open()
@@ -151,10 +156,7 @@ _TRANSPARENT = frozenset(
         defaulttags.AutoEscapeControlNode,
         defaulttags.SpacelessNode,
         defaulttags.FilterNode,
-        LanguageNode,
         LocalizeNode,
-        LocalTimeNode,
-        TimezoneNode,
     ]
 )
 _KNOWN: dict[type, Callable[[Any], Iterator[Step]]] = {
@@ -164,6 +166,10 @@ _KNOWN: dict[type, Callable[[Any], Iterator[Step]]] = {
     defaulttags.WithNode: _with,
     defaulttags.RegroupNode: _regroup,
     defaulttags.CommentNode: _nothing,
+    # A query may depend on the language or the time zone, so it is left to rendering.
+    LanguageNode: _elsewhere,
+    LocalTimeNode: _elsewhere,
+    TimezoneNode: _elsewhere,
     loader_tags.IncludeNode: _include,
     loader_tags.ExtendsNode: _extends,
     loader_tags.BlockNode: _block,

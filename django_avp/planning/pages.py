@@ -12,6 +12,7 @@ from django.template.backends.django import DjangoTemplates
 from django.template.backends.django import Template as BackendTemplate
 from django.template.response import SimpleTemplateResponse
 
+from django_avp.authorization import asker_of
 from django_avp.cedar import Check
 from django_avp.conf import conf
 from django_avp.planning.compiling import compiled
@@ -99,6 +100,9 @@ def plan_rendering(node: CheckNode, context: Any, authorization: Authorization, 
     """
     if not conf.planning:
         return True
+    # A tag may render its content with a context that belongs to no template.
+    if context.template is None:
+        return False
     engine = context.template.engine
     kept = _kept(context)
     if not kept.get(_MARK):
@@ -107,9 +111,13 @@ def plan_rendering(node: CheckNode, context: Any, authorization: Authorization, 
         _collect(authorization, walk, lambda: walk.enter(context.template))
         if authorization.expects(check):
             return True
-    compiled(context.render_context.template)
     part = Walk(engine, compiled, Scope(*context.dicts), Reader())
-    _collect(authorization, part, lambda: part.run(node.rest))
+
+    def begin() -> None:
+        compiled(context.render_context.template)
+        part.run(node.rest)
+
+    _collect(authorization, part, begin)
     return False
 
 
@@ -155,10 +163,22 @@ def _collect(authorization: Authorization, walk: Walk, begin: Callable[[], None]
         # A page that cannot be planned is rendered all the same.
         extra = {"error": type(error).__name__, "checks": len(walk.questions)}
         logger.warning("avp.planning_stopped", extra=extra)
+    if not walk.questions or not _has_context(authorization):
+        return
     for question in walk.questions:
         try:
             check = authorization.check(question.action, question.resource, question.context)
             if check is not None:
                 authorization.add(check, question.place)
-        except Exception:  # noqa: S112 - the tag raises it, where it stands
-            continue
+        except Exception as error:  # the tag raises it, where it stands
+            leave_to_rendering(error)
+
+
+def _has_context(authorization: Authorization) -> bool:
+    """Whether ``AVP_CONTEXT`` gives one: where it fails, it is not asked again for every question."""
+    try:
+        asker_of(authorization).context()
+    except Exception as error:
+        leave_to_rendering(error)
+        return False
+    return True

@@ -76,10 +76,15 @@ class Reader:
     Args:
         is_early: whether a gate has yet to decide. Until then no ``cached_property`` is computed (rule D1), and what
             an object does not have it may still be given.
+
+    Attributes:
+        is_certain: whether rendering is certain to read what planning comes to.
+        may_be_replaced: whether a tag has had the names in its hands, and may have put something else in their place.
     """
 
     def __init__(self, *, is_early: bool = False) -> None:
         self.is_certain = True
+        self.may_be_replaced = False
         self._is_early = is_early
         self._awaited: dict[int, QuerySet[Any]] = {}
 
@@ -113,7 +118,9 @@ class Reader:
     def _fetched(self, queryset: QuerySet[Any]) -> Sequence[Any] | None:
         if queryset._result_cache is not None:
             return queryset._result_cache
-        if not (self.is_certain or id(queryset) in self._awaited):
+        # What is not sliced may be all of a table, of which a tag shows one page.
+        is_shown = self.is_certain and (queryset.query.is_sliced or not self.may_be_replaced)
+        if not (is_shown or id(queryset) in self._awaited):
             return None
         try:
             # Rendering finds the rows in the same queryset.

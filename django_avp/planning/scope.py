@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -54,6 +54,11 @@ class Scope:
     def bind(self, values: Mapping[str, Any]) -> None:
         """Set names in the innermost layer."""
         self._layers[-1].update(values)
+
+    def lose(self, names: Iterable[str]) -> None:
+        """Know these names no more, wherever they were set."""
+        for layer in self._layers:
+            layer.update((name, UNKNOWN) for name in names if name in layer)
 
     @contextmanager
     def pushed(self, values: Mapping[str, Any]) -> Iterator[None]:

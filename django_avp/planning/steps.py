@@ -193,11 +193,14 @@ class Regroup(Step):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bind(Step):
-    """A tag that puts something into variables."""
+    """A tag that puts something into variables, of its own part of the template or of those around it, too."""
 
     names: tuple[str, ...]
+    is_upward: bool = False
 
     def take(self, walk: Walk) -> None:
+        if self.is_upward:
+            walk.scope.lose(self.names)
         walk.scope.bind(dict.fromkeys(self.names, UNKNOWN))
 
     def asks(self, walk: Walk) -> bool:
@@ -210,3 +213,4 @@ class Open(Step):
 
     def take(self, walk: Walk) -> None:
         walk.scope.is_open = True
+        walk.reader.may_be_replaced = True

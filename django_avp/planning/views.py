@@ -1,7 +1,7 @@
 """What the template of a generic view is given, known before the view runs (rule D1).
 
 Of the view's own code run only ``get_object``, ``get_queryset`` and what pages are made with, once each: the view finds
-what they returned. ``get_context_data`` does not run.
+what they returned; rows are found anew where the view has set something since. ``get_context_data`` does not run.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from django.views.generic.edit import BaseCreateView
 from django.views.generic.list import BaseListView
 
 from django_avp.conf import conf
+from django_avp.gates import authorization_of
 from django_avp.planning.errors import leave_to_rendering
 from django_avp.planning.pages import load, plan_template
 from django_avp.planning.scope import UNKNOWN, Later
@@ -24,7 +25,7 @@ from django_avp.planning.scope import UNKNOWN, Later
 if TYPE_CHECKING:
     from django_avp.authorization import Authorization
 
-__all__ = ["fetch_object", "plan_view"]
+__all__ = ["begin_view", "fetch_object", "plan_view"]
 
 
 def fetch_object(view: Any) -> Any:
@@ -64,7 +65,7 @@ def _shown(view: Any) -> tuple[dict[str, Any], list[str]]:
     asked = copy(view)
     names: dict[str, Any] = dict(view.kwargs) if isinstance(view, TemplateView) else {}
     if isinstance(view, BaseListView):
-        asked.object_list = _remembered(view, "get_queryset")
+        asked.object_list = _remembered(view, "get_queryset", lambda: _is_as_begun(view))
         names = _list_names(view, asked.object_list)
     elif isinstance(view, BaseCreateView):
         asked.object = None
@@ -103,9 +104,13 @@ def _page(view: Any, queryset: Any) -> tuple[Any, Any, Any, Any]:
         # No such page: the view says so, once the gate has let the request in.
         leave_to_rendering(error)
         return UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN
-    vars(view)["paginate_queryset"] = lambda rows, page_size: (
-        page if rows is queryset and page_size == size else paginate(rows, page_size)
-    )
+
+    def remembering(*args: Any, **kwargs: Any) -> Any:
+        given = [*args, *kwargs.values()]
+        is_made = len(given) == 2 and given[0] is queryset and given[1] == size
+        return page if is_made else paginate(*args, **kwargs)
+
+    vars(view)["paginate_queryset"] = remembering
     return page
 
 
@@ -115,16 +120,41 @@ def _named(view: Any, described: Any, value: Any) -> dict[str, Any]:
     return {name: value} if name else {}
 
 
-def _remembered(view: Any, name: str) -> Any:
-    """What a method returns, which the view will not make again unless it asks for something else."""
+def _remembered(view: Any, name: str, holds: Callable[[], bool] = lambda: True) -> Any:
+    """What a method returns, which the view will not make again while that holds, unless it asks for something else."""
     method = getattr(view, name)
     made = method()
 
     def remembering(*args: Any, **kwargs: Any) -> Any:
-        return method(*args, **kwargs) if args or kwargs else made
+        return made if not (args or kwargs) and holds() else method(*args, **kwargs)
 
     vars(view)[name] = remembering
     return made
+
+
+def begin_view(view: Any) -> None:
+    """Note what a view is like when it begins: its rows are those that were found before for as long as it stays so."""
+    vars(view)[_BEGUN] = (_own(view), authorization_of(view.request).times_forgotten)
+
+
+def _is_as_begun(view: Any) -> bool:
+    """Whether a view has set nothing since, and has not written and told the request to forget."""
+    if _BEGUN not in vars(view):
+        return True
+    (own, times_forgotten), now = vars(view)[_BEGUN], _own(view)
+    # By identity: to compare values may take a query.
+    is_same = own.keys() == now.keys() and all(value is own[name] for name, value in now.items())
+    return is_same and times_forgotten == authorization_of(view.request).times_forgotten
+
+
+_BEGUN = "_django_avp_begun"
+# What planning and Django's own views set.
+_SET_ANYWAY = frozenset([_BEGUN, "get_object", "get_queryset", "paginate_queryset", "object", "object_list"])
+
+
+def _own(view: Any) -> dict[str, Any]:
+    """What code of the project has set on a view."""
+    return {name: value for name, value in vars(view).items() if name not in _SET_ANYWAY}
 
 
 def _is_djangos(view: Any, name: str) -> bool:
