@@ -54,7 +54,7 @@ class ActionRequiredMixin(View):
         view: Any = self
         if not isinstance(view, SingleObjectMixin) or isinstance(view, BaseCreateView):
             return None
-        if isinstance(view, MultipleObjectMixin):
+        if issubclass(type(view), MultipleObjectMixin):
             raise ImproperlyConfigured(
                 f"{type(self).__name__} has an object and a list, and its gate cannot tell which it is about. Return "
                 "the resource from get_action_resource()."

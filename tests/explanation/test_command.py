@@ -10,12 +10,16 @@ from io import StringIO
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
+from django.db import connection
 
+from django_avp.entities import ModelEntity
 from django_avp.runtime import runtime
 from django_avp.testing.endpoint import Endpoint, PolicyStore
 from tests.conftest import POOL
 from tests.engines.test_verified_permissions import OPTIONS, TYPES
 from tests.explanation.engines import deciding
+from tests.filtering.conftest import registered
+from tests.testapp.models import Document
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("patient_caches")]
 
@@ -171,6 +175,8 @@ def test_nobody_is_made_because_somebody_asked(named, settings):
     ("words", "options", "message"),
     [
         ([], {}, "Say who asks"),
+        (["", "ListPhotos"], {}, "Say who asks"),
+        (["ann", "EditPhoto"], {"context": "[" * 100_000}, "--context takes a JSON object"),
         (["ann"], {}, "The words are: [USER] ACTION [RESOURCE]."),
         (["ann", "EditPhoto", "testapp.Photo:1", "more"], {}, "The words are"),
         ([], {"who": True}, "The words are: --who ACTION [RESOURCE]."),
@@ -206,6 +212,23 @@ def test_wrong_use_is_told_with_the_cure(words, options, message):
 
     assert message in found
     assert "secret" not in found
+
+
+class Unreadable(ModelEntity):
+    """Asks a table that is not there."""
+
+    def attribute_kind(self, instance):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM nowhere")
+
+
+def test_a_database_that_cannot_be_asked_is_no_denial(db):
+    """Who expects a denial of a program must not find one there."""
+    document = Document.objects.create()
+    seen = 'permit (principal, action, resource) when { resource.kind == "x" };'
+    with registered({Document: Unreadable}), deciding(seen), pytest.raises(CommandError, match="database") as caught:
+        call_command("avp_explain", "ann", "View", f"testapp.Document:{document.pk}")
+    assert caught.value.returncode == 3
 
 
 def test_an_instance_that_no_entity_is_registered_for_is_told(db):

@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
-from django.db import router, transaction
+from django.db import DatabaseError, router, transaction
 
 from django_avp.asker import Asker
 from django_avp.authorization import Authorization, asker_of
@@ -79,6 +79,10 @@ class Command(BaseCommand):
                 code = answer(list(options["words"]), options)
         except (AvpError, ImproperlyConfigured, TypeError, ValueError) as error:
             raise _wrong(str(error)) from error
+        except DatabaseError as error:
+            # Not 1, which would be a denial.
+            message = f"The database could not be asked, so nothing was decided ({type(error).__name__})."
+            raise CommandError(message, returncode=UNDECIDED) from error
         if code:
             raise SystemExit(code)
 
@@ -174,7 +178,8 @@ def _identity(words: list[str], options: Mapping[str, Any]) -> Identity:
     """Who asks; the first of the words, unless a token tells."""
     if options["token_file"]:
         return identity_of_tokens(_read(options["token_file"]))
-    if not words:
+    # A variable of the shell that is not set is nobody.
+    if not words or not words[0]:
         raise ValueError("Say who asks: a sub, a principal id, an entity id, or --token-file.")
     file = options["claims_file"]
     claims = _object(_read(file), "--claims-file") if file else _json(options, "claims")
@@ -196,7 +201,7 @@ def _json(options: Mapping[str, Any], name: str) -> dict[str, Any] | None:
 def _object(text: str, option: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         value = None
     if not isinstance(value, dict):
         # Without the text, which may have claims in it.
