@@ -29,7 +29,12 @@ def can(jinja_context: Context, action: str, *resource: Any, **context: Any) -> 
         action: the Cedar action.
         resource: a registered model instance or an entity id; none for the application.
         context: the check's Cedar context.
+
+    Raises:
+        TypeError: there is more than one resource.
     """
+    if len(resource) > 1:
+        raise TypeError("can() takes an action, at most one resource, then context as key=value.")
     question = Question(action, resource, Place(jinja_context.name), context)
     return decide_in_template(jinja_context.get("request"), question)
 

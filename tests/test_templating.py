@@ -159,6 +159,13 @@ def test_jinja2_has_the_same_function(request_of, photo):
     assert env.from_string("{{ can('ListPhotos').verdict }}").render() == "not_permitted"
 
 
+def test_jinja2_takes_one_resource(request_of, photo):
+    """As the tag does: a second one would go unasked."""
+    template = environment().from_string('{{ can("EditPhoto", photo, photo) }}')
+    with pytest.raises(TypeError, match="at most one resource"):
+        template.render(request=request_of("ann"), photo=photo)
+
+
 def test_users_are_resources_only_under_a_type_of_their_own(request_of):
     """A user is a principal (rule A3)."""
     with pytest.raises(Exception, match="not registered"):
