@@ -10,9 +10,17 @@ from rest_framework import mixins
 
 from django_avp.vocabulary import model_action
 
-__all__ = ["cedar_action", "is_about_an_object", "needed_actions", "route_name", "routed_actions", "viewing_action"]
+__all__ = [
+    "cedar_action",
+    "is_about_an_object",
+    "names_an_object",
+    "needed_actions",
+    "route_name",
+    "routed_actions",
+    "viewing_action",
+]
 
-# What generic views do, by method; the first mixin that a view has counts.
+# What generic views do, by method. Of two for one method, the second is about the object that the address names.
 _MIXINS: tuple[tuple[str, type, str], ...] = (
     ("get", mixins.ListModelMixin, "list"),
     ("get", mixins.RetrieveModelMixin, "retrieve"),
@@ -50,8 +58,7 @@ def cedar_action(view: Any, method: str) -> str | None:
         view: a view that handles a request, or one that was made as for a request.
         method: ``"GET"``; ``"HEAD"`` needs what that does.
     """
-    name = route_name(view, method)
-    return _mapped(view, name, "update" if name == "partial_update" else name, "GET" if method == "HEAD" else method)
+    return _mapped_route(view, route_name(view, method), method)
 
 
 def viewing_action(view: Any) -> str | None:
@@ -81,8 +88,8 @@ def routed_actions(callback: Any) -> Iterator[tuple[str, str | None, Any]]:
     methods = view.allowed_methods if view.action_map is None else map(str.upper, view.action_map)
     for method in methods:
         if method not in _WITHOUT_ACTIONS:
-            name = route_name(view, method)
-            yield name or method, cedar_action(view, method), _asked_about(view, name)
+            for name in _route_names(view, method):
+                yield name or method, _mapped_route(view, name, method), _asked_about(view, name)
 
 
 def _asked_about(view: Any, name: str) -> Any:
@@ -95,14 +102,25 @@ def _asked_about(view: Any, name: str) -> Any:
 
 def route_name(view: Any, method: str) -> str:
     """What a method of a view is called: ``"list"``, ``"publish"``, ``"metadata"``; empty for plain views."""
+    names = _route_names(view, method)
+    return names[-1] if len(names) > 1 and names_an_object(view) else names[0]
+
+
+def _route_names(view: Any, method: str) -> list[str]:
+    """What a method of a view may be called; two names where a generic view is both a list and a detail."""
     key = "get" if method == "HEAD" else method.lower()
     if key == "options":
-        return "metadata"
+        return ["metadata"]
     routes: Mapping[str, str] | None = getattr(view, "action_map", None)
     if routes is not None:
         name = routes.get(key) or ""
-        return _TWINS.get(name, name)
-    return next((name for verb, mixin, name in _MIXINS if verb == key and isinstance(view, mixin)), "")
+        return [_TWINS.get(name, name)]
+    return [name for verb, mixin, name in _MIXINS if verb == key and isinstance(view, mixin)] or [""]
+
+
+def names_an_object(view: Any) -> bool:
+    """Whether the address of a request names one object, by the keyword that the view looks it up with."""
+    return (getattr(view, "lookup_url_kwarg", None) or getattr(view, "lookup_field", None)) in view.kwargs
 
 
 def is_about_an_object(view: Any, method: str) -> bool:
@@ -113,7 +131,11 @@ def is_about_an_object(view: Any, method: str) -> bool:
     if not (hasattr(view, "get_object") and hasattr(view, "lookup_field")):
         return False  # a plain view may have a method of that name, which takes what it likes
     detail: bool | None = getattr(view, "detail", None)
-    return (view.lookup_url_kwarg or view.lookup_field) in view.kwargs if detail is None else detail
+    return names_an_object(view) if detail is None else detail
+
+
+def _mapped_route(view: Any, name: str, method: str) -> str | None:
+    return _mapped(view, name, "update" if name == "partial_update" else name, "GET" if method == "HEAD" else method)
 
 
 def _mapped(view: Any, name: str, *others: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from drf_spectacular import openapi
@@ -43,6 +44,8 @@ class AutoSchema(openapi.AutoSchema):
         permissions = [one for one in single_permissions(self.view.permission_classes) if isinstance(one, type)]
         if operation is None or not any(issubclass(permission, ActionPermission) for permission in permissions):
             return operation
+        # No request has been here to tell a list from a detail, but the route has the keywords.
+        self.view.kwargs = dict.fromkeys(re.findall(r"(\w+)>", path_regex), "")
         action = cedar_action(self.view, method.upper())
         if action is not None:
             operation["x-cedar-action"] = action

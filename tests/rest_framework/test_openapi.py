@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.urls import path, re_path
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
+from rest_framework import generics, mixins
 from rest_framework.permissions import AllowAny
 
 from django_avp.rest_framework.openapi import AutoSchema
@@ -48,6 +50,31 @@ def test_operations_tell_their_action(operations):
         ("get", "/api/list/"): "ListPhotos",
     }
     assert {key: operations[key].get("x-cedar-action") for key in actions} == actions
+
+
+def test_a_generic_view_that_lists_and_shows_tells_both_actions():
+    """By the keywords of each route, whatever the schema calls them; those of others are no lookup."""
+
+    class Both(api.Gated, mixins.ListModelMixin, mixins.RetrieveModelMixin, generics.GenericAPIView):
+        queryset, serializer_class, schema = api.PHOTOS, api.PlainSerializer, AutoSchema()
+
+        def get(self, request, **kwargs):
+            return self.retrieve(request) if kwargs else self.list(request)
+
+    view = Both.as_view()
+    routes = [
+        path("a/", view),
+        path("a/<int:pk>/", view),
+        re_path(r"^b/(?P<pk>\d+)/$", view),
+        path("c/<album_pk>/", view),
+    ]
+    paths = SchemaGenerator(patterns=routes).get_schema(request=None, public=True)["paths"]
+    assert [one["get"]["x-cedar-action"] for _, one in sorted(paths.items())] == [
+        "ListPhotos",
+        "ViewPhoto",
+        "ViewPhoto",
+        "ListPhotos",
+    ]
 
 
 def test_operations_tell_what_the_refused_get(operations, document):

@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from rest_framework import generics, serializers, viewsets
+from rest_framework import generics, mixins, serializers, viewsets
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.test import APIClient, APIRequestFactory
@@ -94,6 +94,36 @@ def test_names_that_a_view_gives_come_first():
     assert [cedar_action(view, m) for m in ("GET", "PATCH", "PUT", "DELETE", "OPTIONS")] == ["A", "C", "C", "D", "E"]
     view.avp_actions = {"partial_update": "F", "destroy": None}
     assert [cedar_action(view, m) for m in ("PATCH", "PUT", "DELETE")] == ["F", "EditPhoto", None]
+
+
+class ListOrDetail(api.Gated, mixins.ListModelMixin, mixins.RetrieveModelMixin, generics.GenericAPIView):
+    """A generic view of two addresses."""
+
+    queryset, serializer_class = api.PHOTOS, api.PlainSerializer
+
+    def get(self, request, pk=None):
+        return self.list(request) if pk is None else self.retrieve(request, pk)
+
+
+def test_a_generic_view_that_lists_and_shows_asks_what_its_address_names(request_of, photo):
+    """With the lookup keyword in the URL it is a detail, whichever mixin stands first; OPTIONS follows."""
+    view = ListOrDetail.as_view()
+
+    assert view(request_of("ann"), pk=photo.pk).data["title"] == "dawn"
+    assert view(request_of("bob"), pk=photo.pk).status_code == 403
+    assert view(request_of("bob")).status_code == 200
+    statuses = [view(request_of("bob", "options"), **given).status_code for given in ({"pk": photo.pk}, {})]
+    assert statuses == [403, 200]
+
+
+def test_who_may_list_may_not_show_by_a_generic_view_of_both(request_of, photo, settings, tmp_path):
+    """Without a schema, too, which would not know such a question: a list's action opens no row."""
+    (tmp_path / "p.cedar").write_text('permit (principal, action == PhotoFlash::Action::"ListPhotos", resource);')
+    settings.AVP_POLICIES = tmp_path
+    runtime.reset()
+
+    assert ListOrDetail.as_view()(request_of("ann")).status_code == 200
+    assert ListOrDetail.as_view()(request_of("ann"), pk=photo.pk).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -488,6 +518,8 @@ def test_routes_and_fields_are_known_without_a_request():
     viewset = api.PhotoViewSet.as_view({"get": "list", "post": "publish", "patch": "forgotten"})
     assert routes(viewset) == {"list": "ListPhotos", "publish": "PublishPhoto", "forgotten": None}
     assert routes(api.PhotoList.as_view()) == {"list": "ListPhotos", "create": "CreatePhoto"}
+    asked = {name: (action, resource) for name, action, resource in routed_actions(ListOrDetail.as_view())}
+    assert asked == {"list": ("ListPhotos", None), "retrieve": ("ViewPhoto", (Photo, "pk"))}
     named = list(ActionPermission.named_actions(api.AlbumViewSet.as_view({"get": "retrieve"})))
     assert named[0] == ("retrieve", "ViewAlbum", (Album, "pk"))
     assert ("may", "EditAlbum", (Album, "pk")) in named
