@@ -24,6 +24,8 @@ __all__ = ["PermittedActionsField", "collect_object", "collect_rows", "declared_
 logger = logging.getLogger("django_avp")
 
 _PLANNED = "_avp_planned"
+# What is answered without a serialized object; a view need not have a serializer for it.
+_UNTOLD = ("DELETE", "OPTIONS")
 
 
 class PermittedActionsField(serializers.Field):  # type: ignore[type-arg]
@@ -101,7 +103,7 @@ class PermittedActionsField(serializers.Field):  # type: ignore[type-arg]
 
 def collect_object(view: Any, instance: models.Model, authorization: Authorization) -> None:
     """Add to the next round what a view will tell about its object, by the serializer that it has for it."""
-    if not hasattr(view, "get_serializer"):
+    if view.request.method in _UNTOLD or not hasattr(view, "get_serializer"):
         return
     try:
         serializer = view.get_serializer(instance)

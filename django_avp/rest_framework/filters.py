@@ -13,7 +13,7 @@ from django_avp.gates import place_of
 from django_avp.rest_framework.actions import is_about_an_object, needed_actions, viewing_action
 from django_avp.rest_framework.authentication import identified
 from django_avp.rest_framework.exceptions import AuthorizationUnavailableError
-from django_avp.rest_framework.fields import collect_rows
+from django_avp.rest_framework.fields import collect_object
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -67,7 +67,8 @@ class PermittedFilterBackend(BaseFilterBackend):
             return queryset.none()
         authorization.collect(_action(view), rows)
         authorization.collect([needed for _, needed in needed_actions(view, str(request.method))], rows)
-        collect_rows(view.get_serializer(rows, many=True), rows, authorization)
+        for row in rows:
+            collect_object(view, row, authorization)
         decisions = [(row, authorization.can(_action(view), row)) for row in rows]
         if any(decision.cause is Cause.UNAVAILABLE for _, decision in decisions):
             raise AuthorizationUnavailableError

@@ -67,8 +67,7 @@ class ActionPermission(BasePermission):
             for one, action in needed_actions(view, "OPTIONS"):
                 authorization.collect(action, resource_of(view, one))
         (_, resource), *_ = questions
-        is_told_about = is_about_an_object(view, method) and method not in ("DELETE", "OPTIONS")
-        if is_told_about and isinstance(resource, models.Model):
+        if is_about_an_object(view, method) and isinstance(resource, models.Model):
             collect_object(view, resource, authorization)
         return self._decide(authorization, questions)
 

@@ -9,7 +9,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
+from rest_framework import mixins, viewsets
 from rest_framework.filters import SearchFilter
+from rest_framework.metadata import BaseMetadata
 from rest_framework.test import APIClient
 
 from django_avp.exceptions import KeySetUnavailableError, UntranslatablePolicyError
@@ -144,3 +146,49 @@ def test_an_object_that_is_not_decided_is_503(make_api, photo):
     """Not 404, which would be believed."""
     with runtime.use_engine(Unreachable()):
         assert make_api("ann").get(f"/api/visible/{photo.pk}/").status_code == 503
+
+
+class Removal(api.Gated, mixins.DestroyModelMixin, viewsets.GenericViewSet):
+    """A view that serializes nothing."""
+
+    queryset, filter_backends = api.PHOTOS, (PermittedFilterBackend,)
+
+
+class PerRoute(api.Gated, viewsets.ModelViewSet):
+    """A serializer for each route that has one."""
+
+    queryset, filter_backends = api.PHOTOS, (PermittedFilterBackend,)
+
+    def get_serializer_class(self):
+        return {"retrieve": api.PhotoSerializer, "metadata": api.PlainSerializer}[self.action]
+
+
+@pytest.mark.parametrize("viewset", [Removal, PerRoute])
+def test_a_route_needs_no_serializer_to_delete(request_of, photo, viewset):
+    """What a view does not serialize it is not asked about; hidden, deleted, and gone."""
+    view = viewset.as_view({"delete": "destroy"})
+
+    assert view(request_of("bob", "delete"), pk=photo.pk).status_code == 404
+    assert [view(request_of("ann", "delete"), pk=photo.pk).status_code for _ in range(2)] == [204, 404]
+
+
+def test_a_serializer_that_fails_fails_after_the_filter(request_of, photo):
+    """What is hidden is 404 all the same, and who may see the row sees the error."""
+    view = PerRoute.as_view({"get": "retrieve", "put": "update"})
+
+    assert view(request_of("ann"), pk=photo.pk).data["may"]["EditPhoto"] is True
+    assert view(request_of("bob", "put"), pk=photo.pk).status_code == 404
+    with pytest.raises(KeyError, match="update"):
+        view(request_of("ann", "put"), pk=photo.pk)
+
+
+def test_options_serializes_no_object(request_of, photo):
+    """So it needs no serializer, with metadata that tells of none."""
+
+    class Silent(BaseMetadata):
+        def determine_metadata(self, request, view):
+            return {}
+
+    view = type("View", (PerRoute,), {"metadata_class": Silent, "get_serializer": None}).as_view({"get": "retrieve"})
+    assert view(request_of("ann", "options"), pk=photo.pk).status_code == 200
+    assert view(request_of("bob", "options"), pk=photo.pk).status_code == 404
