@@ -8,12 +8,13 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from rest_framework.filters import BaseFilterBackend
 
 from django_avp.cedar import Cause
-from django_avp.exceptions import AuthorizationUnavailable
+from django_avp.exceptions import AuthorizationUnavailable, UntranslatablePolicyError
 from django_avp.gates import place_of
-from django_avp.rest_framework.actions import is_about_an_object, needed_actions, viewing_action
+from django_avp.rest_framework.actions import is_about_an_object, names_an_object, needed_actions, viewing_action
 from django_avp.rest_framework.authentication import identified
 from django_avp.rest_framework.exceptions import AuthorizationUnavailableError
 from django_avp.rest_framework.fields import collect_object
+from django_avp.rest_framework.resources import is_lookup
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -48,8 +49,7 @@ class PermittedFilterBackend(BaseFilterBackend):
         authorization = identified(request)
         if authorization is None:
             return queryset.none()
-        keyword = view.lookup_url_kwarg or view.lookup_field
-        if is_about_an_object(view, str(request.method)) and keyword in view.kwargs:
+        if is_about_an_object(view, str(request.method)) and names_an_object(view) and is_lookup(view):
             return self._object(request, queryset, view, authorization)
         try:
             return authorization.permitted(_action(view), queryset, on_untranslatable=self.on_untranslatable)
@@ -60,11 +60,9 @@ class PermittedFilterBackend(BaseFilterBackend):
         self, request: Request, queryset: QuerySet[Any], view: Any, authorization: Authorization
     ) -> QuerySet[Any]:
         """The one row that is asked for, already fetched: whether it may be seen is decided with all else about it."""
-        try:
-            rows = list(queryset.filter(**{view.lookup_field: view.kwargs[view.lookup_url_kwarg or view.lookup_field]}))
-        except (TypeError, ValueError, ValidationError):
-            # Not a key at all, which the view will answer with 404.
-            return queryset.none()
+        rows = _looked_up(queryset, view)
+        if not rows:
+            return _without_lookup(queryset, view, authorization)
         authorization.collect(_action(view), rows)
         authorization.collect([needed for _, needed in needed_actions(view, str(request.method))], rows)
         for row in rows:
@@ -78,6 +76,23 @@ class PermittedFilterBackend(BaseFilterBackend):
         queryset._result_cache = permitted
         queryset._prefetch_done = True  # type: ignore[attr-defined]
         return queryset
+
+
+def _looked_up(queryset: QuerySet[Any], view: Any) -> list[Any]:
+    try:
+        return list(queryset.filter(**{view.lookup_field: view.kwargs[view.lookup_url_kwarg or view.lookup_field]}))
+    except (TypeError, ValueError, ValidationError):
+        # Not a key at all.
+        return []
+
+
+def _without_lookup(queryset: QuerySet[Any], view: Any, authorization: Authorization) -> QuerySet[Any]:
+    """What a view's own ``get_object`` may look for in another way: ``/photos/latest/``."""
+    try:
+        return authorization.permitted(_action(view), queryset)
+    except (AuthorizationUnavailable, UntranslatablePolicyError):
+        # Most often there is nothing at all, and for that nobody decides row by row.
+        return queryset.none()
 
 
 def _action(view: Any) -> str:

@@ -16,9 +16,10 @@ from django_avp.entities import registry
 from django_avp.gates import Gate, found_or_404
 from django_avp.rest_framework.actions import is_about_an_object
 
-__all__ = ["resource_of"]
+__all__ = ["is_lookup", "resource_of"]
 
 _FETCHED = "_avp_fetched"
+_LOOKUP = "_avp_lookup"
 _PARENT = "_avp_parent"
 
 
@@ -36,6 +37,17 @@ def resource_of(view: Any, method: str) -> Resource:
     except Http404 as error:
         # As REST framework does; what shows forms catches exceptions of the framework only.
         raise NotFound(*error.args) from error
+
+
+def is_lookup(view: Any) -> bool:
+    """Whether the queryset that a view has filtered now is the one in which its ``get_object`` looks the object up.
+
+    That is while the gate fetches the object, and without such a gate the first one.
+    """
+    if _LOOKUP not in vars(view):
+        vars(view)[_LOOKUP] = False
+        return True
+    return bool(vars(view)[_LOOKUP])
 
 
 @dataclass
@@ -68,6 +80,7 @@ def _fetch(view: Any) -> _Fetched:
     fetched = _Fetched(dict(view.kwargs))
     check_permissions = view.check_object_permissions
     view.check_object_permissions = lambda request, obj: fetched.checked.append(obj)
+    vars(view)[_LOOKUP] = True
     try:
         fetched.instance = found_or_404(async_to_sync(method)() if is_async else method())
         if isinstance(fetched.instance, models.Model):
@@ -77,6 +90,7 @@ def _fetch(view: Any) -> _Fetched:
         return fetched
     finally:
         view.check_object_permissions = check_permissions
+        vars(view)[_LOOKUP] = False
 
     def take() -> Any:
         if view.kwargs != fetched.kwargs:

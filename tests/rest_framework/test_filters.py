@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework import mixins, viewsets
 from rest_framework.filters import SearchFilter
 from rest_framework.metadata import BaseMetadata
+from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from django_avp.exceptions import KeySetUnavailableError, UntranslatablePolicyError
@@ -22,6 +23,15 @@ from tests.rest_framework.support import Unreachable, rounds, send, told
 from tests.testapp.models import Photo
 
 TITLE = {"title": "new"}
+
+
+def add_untranslatable_policy(settings, tmp_path):
+    """Decide by one more policy, which has no counterpart in SQL."""
+    policies = Path(settings.AVP_POLICIES if not isinstance(settings.AVP_POLICIES, list) else settings.AVP_POLICIES[0])
+    shutil.copytree(policies, tmp_path / "policies")
+    liked = "permit (principal, action, resource is PhotoFlash::Photo) when { resource.likes * 2 > 10 };"
+    (tmp_path / "policies" / "liked.cedar").write_text(liked)
+    settings.AVP_POLICIES = tmp_path / "policies"
 
 
 @pytest.mark.parametrize(("sub", "seen"), [("ann", 30), ("bob", 15)])
@@ -128,11 +138,7 @@ def test_a_view_that_does_not_say_which_is_told(request_of):
 
 def test_what_has_no_counterpart_in_sql_is_checked_or_told(request_of, photos, settings, tmp_path):
     """Row by row, if the backend says so; an error else."""
-    policies = Path(settings.AVP_POLICIES if not isinstance(settings.AVP_POLICIES, list) else settings.AVP_POLICIES[0])
-    shutil.copytree(policies, tmp_path / "policies")
-    liked = "permit (principal, action, resource is PhotoFlash::Photo) when { resource.likes * 2 > 10 };"
-    (tmp_path / "policies" / "liked.cedar").write_text(liked)
-    settings.AVP_POLICIES = tmp_path / "policies"
+    add_untranslatable_policy(settings, tmp_path)
     Photo.objects.filter(title="photo 1").update(likes=6)
     view = type("View", (api.PhotoList,), {"filter_backends": (PermittedFilterBackend,)})
     assert len(view.as_view()(request_of("bob")).data) == 16
@@ -192,3 +198,66 @@ def test_options_serializes_no_object(request_of, photo):
     view = type("View", (PerRoute,), {"metadata_class": Silent, "get_serializer": None}).as_view({"get": "retrieve"})
     assert view(request_of("ann", "options"), pk=photo.pk).status_code == 200
     assert view(request_of("bob", "options"), pk=photo.pk).status_code == 404
+
+
+class Shown(api.Gated, viewsets.ReadOnlyModelViewSet):
+    """A photo by its title or as the latest, and the photos of its owner."""
+
+    queryset, serializer_class, filter_backends = api.PHOTOS, api.PlainSerializer, (PermittedFilterBackend,)
+    avp_actions = {"siblings": "ViewPhoto"}
+    lookup_field = "title"
+
+    def get_object(self):
+        if self.kwargs["title"] != "latest":
+            return super().get_object()
+        latest = self.filter_queryset(self.get_queryset()).latest("pk")
+        self.check_object_permissions(self.request, latest)
+        return latest
+
+    def siblings(self, request, title):
+        rows = self.filter_queryset(api.PHOTOS.filter(owner=self.get_object().owner))
+        return Response([row.title for row in rows])
+
+
+class ShownByKey(Shown):
+    """The same by keys, which "latest" cannot be."""
+
+    lookup_field, lookup_url_kwarg = "pk", "title"
+
+
+class Unguarded(Shown):
+    """The same, of which nothing is fetched before it runs."""
+
+    permission_classes = ()
+
+
+@pytest.mark.parametrize("viewset", [Shown, Unguarded])
+@pytest.mark.parametrize(("sub", "titles"), [("ann", ["0", "1", "2"]), ("bob", ["0", "2"])])
+def test_what_else_a_detail_filters_is_a_list(request_of, user, viewset, sub, titles):
+    """Rows beside the object that the address names, and not that one alone."""
+    for number in range(3):
+        Photo.objects.create(title=str(number), owner=user("ann"), is_public=number != 1)
+    view = viewset.as_view({"get": "siblings"}, detail=True)
+
+    assert view(request_of(sub), title="0").data == titles
+
+
+@pytest.mark.parametrize("viewset", [Shown, ShownByKey, Unguarded])
+def test_a_view_may_find_its_object_in_another_way(request_of, photos, viewset):
+    """An alias in the place of a key: among what may be seen."""
+    view = viewset.as_view({"get": "retrieve"})
+
+    assert view(request_of("ann"), title="latest").data["title"] == "photo 29"
+    assert view(request_of("bob"), title="latest").data["title"] == "photo 28"
+
+
+@pytest.mark.parametrize("viewset", [Shown, Unguarded])
+def test_an_object_by_its_address_is_a_check(request_of, photo, settings, tmp_path, viewset):
+    """One for a row that is there, whatever SQL cannot say; none at all for a row that is not."""
+    add_untranslatable_policy(settings, tmp_path)
+    view = viewset.as_view({"get": "retrieve"})
+
+    for title, status, checks in (("dawn", 200, [1]), ("dusk", 404, [])):
+        request = request_of("ann")
+        assert view(request, title=title).status_code == status
+        assert [round_.checks for round_ in request.avp.rounds] == checks
