@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -11,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.db import models
 from rest_framework import serializers
 from rest_framework.fields import SkipField
+from rest_framework.permissions import SAFE_METHODS
 
 from django_avp.gates import authorization_of
 from django_avp.planning import leave_to_rendering
@@ -111,17 +113,25 @@ def collect_object(view: Any, instance: models.Model, authorization: Authorizati
         # The view raises it, once the gate has let the request in.
         leave_to_rendering(error)
         return
-    collect_rows(serializer, [instance], authorization)
+    # What a request may change is read again when it has.
+    collect_rows(serializer, [instance], authorization, is_kept=view.request.method in SAFE_METHODS)
 
 
-def collect_rows(serializer: Any, rows: Iterable[Any], authorization: Authorization) -> None:
-    """Add to the next round what a serializer will tell about rows, and about what is nested in them."""
+def collect_rows(serializer: Any, rows: Iterable[Any], authorization: Authorization, *, is_kept: bool = True) -> None:
+    """Add to the next round what a serializer will tell about rows, and about what is nested in them.
+
+    Args:
+        serializer: one with the rows' fields.
+        rows: what it will serialize.
+        authorization: the request's.
+        is_kept: whether the rows keep the relations that are fetched for it, which serializing then reads.
+    """
     saved = [row for row in rows if isinstance(row, models.Model) and row.pk is not None]
     for field in _asking_fields(serializer) if saved else ():
         if isinstance(field, PermittedActionsField):
             authorization.collect(field.actions, field.resources(saved))
         else:
-            collect_rows(field, _related(field, saved), authorization)
+            collect_rows(field, _related(field, saved, is_kept=is_kept), authorization, is_kept=is_kept)
 
 
 def declared_actions(serializer_class: Any) -> Iterator[tuple[str, str, Any]]:
@@ -162,9 +172,11 @@ def _rows(root: Any) -> Iterable[Any]:
     return () if is_unread or isinstance(instance, models.Manager) else instance or ()
 
 
-def _related(field: Any, rows: list[models.Model]) -> list[Any]:
+def _related(field: Any, rows: list[models.Model], *, is_kept: bool) -> list[Any]:
     """The related objects that a nested serializer will serialize, fetched for all rows at once."""
     if field.source_attrs:
+        if not is_kept:
+            rows = [_apart(row, field.source_attrs) for row in rows]
         try:
             # What serializing would do row by row.
             models.prefetch_related_objects(rows, "__".join(field.source_attrs))
@@ -172,6 +184,17 @@ def _related(field: Any, rows: list[models.Model]) -> list[Any]:
             # No relation. What is at hand already is no work to read: a list that a queryset prefetched, say.
             rows = [row for row in rows if field.source_attrs[0] in vars(row)]
     return [found for row in rows for found in _reached(field, row)]
+
+
+def _apart(row: models.Model, path: list[str]) -> models.Model:
+    """A copy of a row, and of what it has of a path: the row itself will not have what is fetched onto them."""
+    copied: Any = copy(row)
+    copied._prefetched_objects_cache = {**getattr(row, "_prefetched_objects_cache", {})}
+    name, *further = path
+    related = copied._state.fields_cache.get(name)
+    if further and related is not None:
+        copied._state.fields_cache[name] = _apart(related, further)
+    return copied  # type: ignore[no-any-return]
 
 
 def _reached(field: Any, row: Any) -> Iterable[Any]:

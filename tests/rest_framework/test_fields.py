@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from rest_framework import serializers
+from rest_framework import serializers, viewsets
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
@@ -251,3 +251,78 @@ def test_a_view_without_serializers_has_nothing_to_tell(request_of, photo):
     request = request_of("ann")
     assert Plain.as_view()(request, pk=photo.pk).data == "dawn"
     assert [round_.checks for round_ in request.avp.rounds] == [1]
+
+
+class InAlbum(serializers.ModelSerializer):
+    """A photo with the photos of its album, itself among them."""
+
+    album = AlbumSerializer(read_only=True)
+    siblings = PhotoSerializer(many=True, source="album.photo_set", read_only=True)
+
+    class Meta:
+        model = Photo
+        fields = ("title", "album", "siblings")
+
+
+NESTED = {
+    "plain": Photo.objects.all(),
+    "joined": Photo.objects.select_related("album"),
+    "prefetched": Photo.objects.prefetch_related("album__photo_set"),
+}
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+@pytest.mark.parametrize("fetched", ["plain", "joined"])
+def test_after_a_change_nested_rows_are_as_they_are_now(request_of, photo, user, method, fetched):
+    """What the gate has read to decide about them is not told; it is still one round."""
+
+    class Photos(Gated, viewsets.ModelViewSet):
+        queryset, serializer_class = NESTED[fetched], InAlbum
+
+    photo.album = Album.objects.create(title="a", owner=user("ann"))
+    photo.save()
+    request = request_of("ann", method, {"title": "new"})
+
+    told = Photos.as_view({method: "update" if method == "put" else "partial_update"})(request, pk=photo.pk).data
+
+    assert [row["title"] for row in (told, *told["album"]["photos"], *told["siblings"])] == ["new"] * 3
+    assert all(row["may"]["EditPhoto"] for row in told["siblings"])
+    assert [(round_.checks, round_.unplanned) for round_ in request.avp.rounds] == [(4, 0)]
+
+
+def test_what_an_action_adds_is_among_the_nested_rows(request_of, user):
+    """They are read when it is there, and what may be done with it is asked then."""
+
+    class Albums(Gated, viewsets.ReadOnlyModelViewSet):
+        queryset, serializer_class, avp_actions = Album.objects.all(), AlbumSerializer, {"add": "EditAlbum"}
+
+        def add(self, request, pk):
+            album = self.get_object()
+            Photo.objects.create(title="second", owner=album.owner, album=album)
+            return Response(self.get_serializer(album).data)
+
+    album = Album.objects.create(title="a", owner=user("ann"))
+    album.photo_set.create(title="first", owner=album.owner)
+    request = request_of("ann", "post")
+
+    photos = Albums.as_view({"post": "add"}, detail=True)(request, pk=album.pk).data["photos"]
+
+    assert [(row["title"], row["may"]["EditPhoto"]) for row in photos] == [("first", True), ("second", True)]
+    assert [(round_.checks, round_.unplanned) for round_ in request.avp.rounds] == [(4, 0), (3, 0)]
+
+
+def test_what_a_queryset_has_fetched_is_not_fetched_again_to_decide_on_a_change(request_of, photo, user):
+    """A refused request reads what the queryset of the view does, and what policies read."""
+
+    class Photos(Gated, viewsets.ModelViewSet):
+        queryset, serializer_class = NESTED["prefetched"], InAlbum
+
+    photo.album = Album.objects.create(title="a", owner=user("ann"))
+    photo.save()
+    view, taken = Photos.as_view({"get": "retrieve", "put": "update"}), {}
+    user("bob")
+    for method in ("get", "put"):
+        with CaptureQueriesContext(connection) as queries:
+            assert view(request_of("bob", method), pk=photo.pk).status_code == 403
+        taken[method] = len(queries)
+    assert taken["get"] == taken["put"]
