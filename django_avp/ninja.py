@@ -17,6 +17,7 @@ from ninja.security.http import HttpAuthBase
 from django_avp.decorators import action_required as view_action_required
 from django_avp.exceptions import AuthorizationUnavailable, AvpError
 from django_avp.gates import authorization_of, is_identified
+from django_avp.identification import is_left_to_others
 from django_avp.responses import UNAVAILABLE, UNIDENTIFIED, answer_as_json, challenge
 
 if TYPE_CHECKING:
@@ -34,16 +35,17 @@ class CognitoAuth(HttpAuthBase):
     """``auth=CognitoAuth()``: lets nobody pass without a token; ``request.auth`` is the identity.
 
     The token was verified by ``AuthorizationMiddleware``, which also checks CSRF where a browser sent it by itself.
+    Requests without a token, and with the tokens of others, are left to what stands after it in a list.
     """
 
     openapi_scheme = "bearer"
     openapi_bearerFormat = "JWT"  # noqa: N815 - a key of OpenAPI
 
-    def __call__(self, request: HttpRequest) -> Identity:
-        """The identity of the request.
+    def __call__(self, request: HttpRequest) -> Identity | None:
+        """The identity of the request; ``None``, which Django Ninja answers with 401, if it has no token of ours.
 
         Raises:
-            AuthenticationError: it has no token, or one that does not hold; 401.
+            AuthenticationError: its token does not hold; 401.
             HttpError: its user is deactivated (403), or the token cannot be verified now (503).
         """
         authorization = authorization_of(request)
@@ -52,6 +54,8 @@ class CognitoAuth(HttpAuthBase):
         except AuthorizationUnavailable as error:
             raise HttpError(503, UNAVAILABLE["detail"]) from error
         if authorization.identity is None:
+            if authorization.fault is None or is_left_to_others(authorization.fault):
+                return None
             raise AuthenticationError(message=UNIDENTIFIED["detail"])
         if not request.user.is_authenticated:
             raise HttpError(403, "The user is deactivated.")

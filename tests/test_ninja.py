@@ -7,9 +7,11 @@ from asgiref.sync import async_to_sync
 from django.test import AsyncClient, Client
 from django.urls import path
 from ninja import NinjaAPI, Router
+from ninja.security import APIKeyHeader
 
 from django_avp.exceptions import AuthorizationUnavailable, PolicyError
 from django_avp.ninja import CognitoAuth, action_required, add_exception_handlers
+from django_avp.responses import UNIDENTIFIED
 from django_avp.runtime import runtime
 from tests.conftest import TokenAsyncClient
 from tests.testapp.models import Photo
@@ -19,15 +21,24 @@ pytestmark = pytest.mark.django_db(transaction=True)
 POOL = "eu-west-1_AbCdEf123"
 
 
-def make_api(name, prepare):
+class Key(APIKeyHeader):
+    """Another way to authenticate."""
+
+    param_name = "X-Key"
+
+    def authenticate(self, request, key):
+        return key if key == "good" else None
+
+
+def make_api(name, prepare, auth=None):
     """An API with operations of every kind."""
-    api = NinjaAPI(urls_namespace=name, auth=CognitoAuth(), openapi_url="openapi.json")
+    api = NinjaAPI(urls_namespace=name, auth=auth or CognitoAuth(), openapi_url="openapi.json")
     prepare(api)
     router = Router()
 
     @api.get("/me")
     def me(request) -> dict:
-        return {"principal": request.auth.principal.id}
+        return {"principal": request.auth if isinstance(request.auth, str) else request.auth.principal.id}
 
     @api.get("/photos/{pk}")
     @action_required("ViewPhoto", resource=(Photo, "pk"), also=["EditPhoto"])
@@ -61,6 +72,7 @@ def make_api(name, prepare):
 urlpatterns = [
     path("api/", make_api("handled", add_exception_handlers).urls),
     path("bare/", make_api("bare", lambda api: None).urls),
+    path("several/", make_api("several", add_exception_handlers, [CognitoAuth(), Key()]).urls),
 ]
 
 
@@ -89,6 +101,31 @@ def test_who_asks(make_client):
     expired = make_client("ann", expires_in=-1).get("/api/me")
     assert (expired.status_code, expired["WWW-Authenticate"]) == (401, 'Bearer error="invalid_token"')
     assert Client().get("/bare/me").status_code == 401
+
+
+def test_who_has_no_token_of_ours_is_left_to_the_authentication_after_it(make_client, mint):
+    """Without a token and with one of others, a key passes, and without it they are 401; a token is asked first."""
+    foreign = {"Authorization": f"Bearer {mint.id_token(sub='ann', iss='https://login.example')}"}
+    for headers in ({}, foreign):
+        passed = Client().get("/several/me", headers={**headers, "X-Key": "good"})
+        assert (passed.status_code, passed.json()) == (200, {"principal": "good"})
+        refused = Client().get("/several/me", headers={**headers, "X-Key": "bad"})
+        alone = Client().get("/api/me", headers=headers)
+        assert refused.status_code == alone.status_code == 401
+        assert refused.json() == alone.json() == UNIDENTIFIED
+        assert refused["WWW-Authenticate"] == alone["WWW-Authenticate"]
+    assert make_client("ann").get("/several/me", headers={"X-Key": "good"}).json() == {"principal": f"{POOL}|ann"}
+
+
+def test_a_token_of_ours_that_does_not_hold_is_refused_whatever_stands_after_it(make_client, user):
+    """An expired one is 401 with its challenge, and a deactivated user 403, with a good key, too."""
+    key = {"X-Key": "good"}
+    expired = make_client("ann", expires_in=-1).get("/several/me", headers=key)
+    assert (expired.status_code, expired["WWW-Authenticate"]) == (401, 'Bearer error="invalid_token"')
+    ann = user("ann")
+    ann.is_active = False
+    ann.save()
+    assert make_client("ann").get("/several/me", headers=key).status_code == 403
 
 
 def test_b6_a_deactivated_user_is_403(make_client, user):
