@@ -13,7 +13,7 @@ from django.utils.text import get_text_list
 from django_avp.admin.base import PolicyOptions
 from django_avp.admin.deletion import Deletion
 
-__all__ = ["DecidedRows"]
+__all__ = ["DecidedRows", "keeps_key"]
 
 
 class DecidedRows(BaseModelFormSet):  # type: ignore[type-arg]
@@ -57,11 +57,13 @@ class DecidedRows(BaseModelFormSet):  # type: ignore[type-arg]
             deletion.disabled = True
 
     def clean(self) -> None:
-        """Refuse to delete rows with which others would vanish that may not be deleted.
+        """Refuse other keys for rows, and to delete rows with which others would vanish that may not be deleted.
 
         Raises:
             ValidationError: it names the kinds of these, and what protects the rows.
         """
+        if not all(map(keeps_key, self.initial_forms)):
+            raise ValidationError("The key of a row stays as it is.")
         chosen = [form for form in self.initial_forms if form.cleaned_data.get(DELETION_FIELD_NAME)]
         doomed = [form.instance for form in chosen if not form.instance._state.adding]
         deletion = Deletion(self.options, self.request, doomed)
@@ -71,3 +73,14 @@ class DecidedRows(BaseModelFormSet):  # type: ignore[type-arg]
         if protecting := deletion.protecting():
             raise ValidationError(f"These rows cannot be deleted, because others need them: {', '.join(protecting)}.")
         super().clean()  # where Django would name all that protects a row
+
+
+def keeps_key(form: Any) -> bool:
+    """Whether a form leaves an object the key that it is stored under.
+
+    Django would save it over the row that has the other key, or as a new one, and neither was decided about. The keys
+    of the rows that it has in the tables of its model's parents count as well.
+    """
+    row, stored = form.instance, form.initial
+    keys = [field for field in row._meta.concrete_fields if field.primary_key and field.name in stored]
+    return row._state.adding or all(field.value_from_object(row) == stored[field.name] for field in keys)

@@ -21,7 +21,7 @@ from django.http.response import HttpResponse
 from django_avp.admin.base import OF_MODELS, PolicyOptions, is_permitted
 from django_avp.admin.deletion import Deletion
 from django_avp.admin.filters import permitted_filter
-from django_avp.admin.formsets import DecidedRows
+from django_avp.admin.formsets import DecidedRows, keeps_key
 from django_avp.admin.inlines import PolicyInlineModelAdmin
 from django_avp.admin.log import without_rows
 from django_avp.admin.pages import page_of
@@ -213,9 +213,9 @@ class PolicyModelAdmin(PolicyOptions, ModelAdmin):  # type: ignore[type-arg]
         return super().get_changelist_formset(request, formset=formset, **kwargs)
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
-        """The object of a form; a form for changing that has none would add one, which is another permission."""
-        if change and form.instance._state.adding:
-            # Not every release of Django refuses what a forged key makes of a list's form.
+        """The object of a form; a form for changing that has none, or another key, would save another row."""
+        # Not every release of Django refuses what a forged key makes of a list's form.
+        if change and (form.instance._state.adding or not keeps_key(form)):
             raise PermissionDenied
         return super().save_form(request, form, change)
 
