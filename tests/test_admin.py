@@ -656,6 +656,17 @@ def test_the_way_to_an_object_s_own_page_is_for_those_who_may_view_it(ann, make_
     assert status(photos, hidden.pk) == status(photos, 999) == status("x", 1) == status(99999, 1) == 404
 
 
+def test_the_way_to_an_object_s_own_page_is_closed_by_any_spelling(ann, make_photo, monkeypatch):
+    """A number may be written in many ways, and only one of them names a model here."""
+    monkeypatch.setattr(Photo, "get_absolute_url", lambda self: f"/{self.pk}/", raising=False)
+    hidden, photos = make_photo("hidden", "bob"), ContentType.objects.get_for_model(Photo).pk
+    arabic = "".join(chr(0x660 + int(digit)) for digit in str(photos))
+    spellings = [f"+{photos}", f"%20{photos}", f"{photos}%0A", f"0_{photos}", arabic, f"0{photos}", "9" * 5000]
+
+    for spelling in spellings:
+        assert ann.get(f"/admin/r/{spelling}/{hidden.pk}/").status_code == 404
+
+
 # Inlines
 
 

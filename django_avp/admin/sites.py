@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import Any, ClassVar
@@ -120,15 +121,17 @@ class PolicyAdminSite(AdminSite):
 
         @wraps(view)
         def of_visible(request: HttpRequest, content_type_id: str, object_id: str) -> Any:
-            content_type = (
-                ContentType.objects.filter(pk=content_type_id).first() if content_type_id.isdecimal() else None
-            )
-            model: Any = content_type.model_class() if content_type else None
+            # Django reads a number as Python does, which knows more ways to write one.
+            is_number = re.fullmatch("[0-9]{1,20}", content_type_id)
+            content_type = ContentType.objects.filter(pk=content_type_id).first() if is_number else None
+            if content_type is None:
+                raise Http404
+            model: Any = content_type.model_class()
             # A proxy, and a child with a table of its own, are the same row.
             asked = [one for one in self._policy_admins() if model and issubclass(model, _table_of(one))]
             if asked and not any(one.get_object(request, object_id) for one in asked):
                 raise Http404
-            return view(request, content_type_id, object_id)
+            return view(request, str(content_type.pk), object_id)
 
         return of_visible
 
