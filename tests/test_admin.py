@@ -1062,6 +1062,28 @@ def test_a_list_saves_no_row_that_it_does_not_show(ann, make_album):
     )
 
 
+def test_a_list_takes_no_row_for_what_is_no_key(ann, make_client, make_album):
+    """Django would take all rows; here none is decided about at the gate, nor later, and none is saved."""
+    albums = [make_album(f"{n}", "ann", is_public=True) for n in range(5)]
+    forged = edited(*albums, **{"form-0-id": "x"})
+    stranger, nobody, admitted = make_client("eve").post(ALBUMS, forged), make_client("eve").post(ALBUMS, {}), ann
+
+    assert stranger.status_code == nobody.status_code == 403
+    assert rounds(stranger) == rounds(nobody)
+    assert rounds(admitted.post(ALBUMS, forged)) == rounds(nobody)
+    assert not Album.objects.filter(title__startswith="new").exists()
+
+
+def test_the_gate_of_a_list_decides_about_a_page_at_most(make_client, make_album, monkeypatch):
+    """However many keys are sent; what is more is decided for those who pass it."""
+    albums = [make_album(f"{n}", "ann", is_public=True) for n in range(5)]
+    monkeypatch.setattr(admin_urls.AlbumAdmin, "list_per_page", 2)
+    monkeypatch.setattr(admin_urls.AlbumAdmin, "list_max_show_all", 2)
+    (page,), (nothing,) = (rounds(make_client("eve").post(ALBUMS, data)) for data in (edited(*albums), {}))
+
+    assert page == nothing + 2
+
+
 def test_an_inline_saves_no_row_that_it_does_not_show(ann, make_album, make_photo):
     """Neither a hidden one whose key is sent, nor one of another parent."""
     album, other = make_album("trip", "ann"), make_album("other", "ann")

@@ -12,7 +12,7 @@ from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.options import TO_FIELD_VAR, IncorrectLookupParameters, ModelAdmin
 from django.contrib.admin.sites import AdminSite
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.forms import BaseModelFormSet
 from django.http import HttpRequest
@@ -156,8 +156,9 @@ class PolicyModelAdmin(PolicyOptions, ModelAdmin):  # type: ignore[type-arg]
                 return  # for which the view has an answer
             page.kept["list", self.page_key] = change_list
             rows = change_list.result_list
-        page.rows[self.page_key] = rows
-        self.collect(request, ("change",), rows)
+        page.rows[self.page_key] = shown = list(rows)
+        # Whoever may not enter can send any number of keys.
+        self.collect(request, ("change",), shown[: max(self.list_per_page, self.list_max_show_all)])
 
     def _collect_object(self, request: HttpRequest, view_name: str, object_id: str) -> None:
         to_field = request.POST.get(TO_FIELD_VAR, request.GET.get(TO_FIELD_VAR))
@@ -205,6 +206,15 @@ class PolicyModelAdmin(PolicyOptions, ModelAdmin):  # type: ignore[type-arg]
         return deletion.result()
 
     # Rows that are edited in the list
+
+    def _get_list_editable_queryset(self, request: HttpRequest, prefix: str) -> QuerySet[Any]:
+        """The rows whose keys were sent; none if one of these is no key, for which Django would take every row."""
+        try:
+            for key in self._get_edited_object_pks(request, prefix):
+                self.opts.pk.to_python(key)
+        except ValidationError:
+            return QuerySet(self.model).none()
+        return super()._get_list_editable_queryset(request, prefix)
 
     def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
         """A formset whose rows are decided one by one."""
