@@ -87,7 +87,8 @@ class VerifiedPermissionsBackend(BaseBackend):
 
     def _action(self, authorization: Authorization, perm: str, obj: Any) -> EntityUid | None:
         """The action to ask about; ``None`` if the question is not ours."""
-        if isinstance(obj, models.Model) and obj.pk is None:
+        # A row that is not saved may have a key, and one that is deleted has none.
+        if isinstance(obj, models.Model) and (obj.pk is None or obj._state.adding):
             return None
         kind = obj if obj is None or isinstance(obj, EntityUid) else obj.__class__
         try:

@@ -71,12 +71,16 @@ def test_a_permission_that_is_an_action_is_asked(authorize, photo):
         ("ViewAlbum", "photo"),
         ("testapp.change_photo", "note"),
         ("testapp.change_photo", "unsaved"),
+        ("testapp.change_photo", "unsaved with a key"),
+        ("testapp.change_photo", "deleted"),
         ("testapp.change_photo", "text"),
     ],
 )
 def test_what_is_not_ours_is_not_asked(authorize, photo, engine, perm, resource):
     """Unknown names, other resource types, unregistered models and things that are no rows: no call."""
-    resources = {"photo": photo, "note": Note.objects.create(), "unsaved": Photo(), "text": "x", None: None}
+    resources = {"photo": photo, "note": Note.objects.create(), "text": "x", None: None}
+    resources |= {"unsaved": Photo(), "unsaved with a key": Photo(pk=photo.pk), "deleted": Photo.objects.create()}
+    resources["deleted"].delete()
 
     assert not authorize("ann").user.has_perm(perm, resources[resource])
     assert not engine.batches
@@ -174,7 +178,7 @@ def test_all_permissions_never_raise(authorize, photo):
         assert authorize("ann").user.get_all_permissions(photo) == set()
 
 
-@pytest.mark.parametrize("thing", ["text", 5, Photo(), object()])
+@pytest.mark.parametrize("thing", ["text", 5, Photo(), Photo(pk=1), object()])
 def test_things_that_are_no_rows_have_no_permissions(authorize, thing):
     """Whatever Django is handed: no error, and none on the application in its place."""
     ann = authorize("mona", "moderators").user
