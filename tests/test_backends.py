@@ -178,6 +178,17 @@ def test_all_permissions_never_raise(authorize, photo):
         assert authorize("ann").user.get_all_permissions(photo) == set()
 
 
+def test_a_forbid_takes_nothing_out_of_what_other_backends_list(authorize, settings):
+    """Django joins what they say; only ``has_perm`` stops at the forbid, as the documentation tells."""
+    settings.AVP_PERMISSION_ACTIONS = {"testapp.change_photo": "Moderate"}
+    bob = authorize("bob", "suspended").user
+    grant(bob, "change_photo")
+
+    assert not bob.has_perm("testapp.change_photo")
+    assert bob.get_all_permissions() == {"testapp.change_photo"}
+    assert bob.has_module_perms("testapp")
+
+
 @pytest.mark.parametrize("thing", ["text", 5, Photo(), Photo(pk=1), object()])
 def test_things_that_are_no_rows_have_no_permissions(authorize, thing):
     """Whatever Django is handed: no error, and none on the application in its place."""
