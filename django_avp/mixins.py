@@ -125,19 +125,36 @@ class ActionRequiredMixin(View):
                 "a ListView."
             )
 
-        def get_permitted() -> Any:
+        def get_permitted(**narrowed: Any) -> Any:
             queryset = get_queryset()
             if not isinstance(queryset, QuerySet):
                 raise ImproperlyConfigured(
                     f"{type(self).__name__}.permitted_action filters a queryset, and get_queryset() returned a "
                     f"{type(queryset).__name__}."
                 )
-            return authorization.permitted(self.permitted_action, queryset, on_untranslatable=self.on_untranslatable)
+            rows = queryset.filter(**narrowed) if narrowed else queryset
+            return authorization.permitted(self.permitted_action, rows, on_untranslatable=self.on_untranslatable)
 
+        def get_object(queryset: Any = None) -> Any:
+            # Narrowed first, because what has no counterpart in SQL is decided row by row.
+            rows = get_permitted(**_in_address(view)) if queryset is None else queryset
+            return SingleObjectMixin.get_object(view, rows)
+
+        view: Any = self
         vars(self)["get_queryset"] = get_permitted
+        if getattr(type(self), "get_object", None) is SingleObjectMixin.get_object:
+            vars(self)["get_object"] = get_object
 
     def _collect(self, request: HttpRequest) -> None:
         authorization = authorization_of(request)
         for action, resources in self.get_also_checks():
             authorization.collect(action, resources)
         plan_view(self, authorization, self.get_planning_context)
+
+
+def _in_address(view: Any) -> dict[str, Any]:
+    """What the address of a view says of its object, as a filter's arguments: its key, else its slug."""
+    pk, slug = view.kwargs.get(view.pk_url_kwarg), view.kwargs.get(view.slug_url_kwarg)
+    if pk is not None:
+        return {"pk": pk}
+    return {} if slug is None else {view.get_slug_field(): slug}

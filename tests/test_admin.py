@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_avp.admin import PolicyModelAdmin
 from django_avp.engines.cedar import CedarEngine
+from django_avp.exceptions import UntranslatablePolicyError
 from django_avp.runtime import runtime
 from tests import admin_urls
 from tests.conftest import POOL
@@ -1044,6 +1045,45 @@ def test_the_way_to_an_object_s_own_page_is_closed_by_any_name_of_its_table(ann,
 
     assert ann.get(f"/admin/r/{shots}/{mine.pk}/").status_code == 302
     assert ann.get(f"/admin/r/{shots}/{hidden.pk}/").status_code == 404
+
+
+# Policies that have no counterpart in SQL
+
+
+@pytest.fixture
+def liked(tmp_path, monkeypatch, make_album, make_photo):
+    """An album of ann's with a photo of bob's, which is viewed for its likes, among more than can be checked."""
+    likes = 'permit (principal, action == PhotoFlash::Action::"ViewPhoto", resource) when { resource.likes + 1 > 5 };'
+    (tmp_path / "likes.cedar").write_text(likes)
+    runtime.reset()
+    monkeypatch.setattr("django_avp.lists.CHECKED_ROWS", 3)
+    album = make_album("trip", "ann")
+    for n in range(10):
+        make_photo(f"{n}", "bob", likes=n)
+    return make_photo("liked", "bob", likes=9, album=album)
+
+
+def test_the_pages_of_an_object_have_no_other_row_checked(ann, liked):
+    """However many there are: the row is looked for first, and decided then."""
+    for page in ("change", "history"):
+        assert ann.get(f"{PHOTOS}{liked.pk}/{page}/").status_code == 200
+    assert ann.get(f"{PHOTOS}{liked.pk}/delete/").status_code == 403
+    for key in (Photo.objects.get(title="0").pk, "x"):
+        assert ann.get(f"{PHOTOS}{key}/change/").headers["Location"] == "/admin/"
+    with pytest.raises(UntranslatablePolicyError, match="more than 3 rows"):
+        ann.get(PHOTOS)
+
+
+def test_an_inline_has_no_rows_of_other_parents_checked(ann, make_client, liked):
+    """A parent that is not stored has none."""
+    (inline,) = ann.get(f"{ALBUMS}{liked.album.pk}/change/").context["inline_admin_formsets"]
+    data = {"title": "new", "photo_set-TOTAL_FORMS": 1, "photo_set-INITIAL_FORMS": 0, "photo_set-0-title": "first"}
+    maker = make_client("mia", "team", "makers")
+
+    assert [form.instance for form in inline.formset.initial_forms] == [liked]
+    assert maker.get(f"{ALBUMS}add/").status_code == 200
+    assert maker.post(f"{ALBUMS}add/", data).status_code == 302
+    assert ann.post(f"{ALBUMS}{liked.album.pk}/change/", data | {"title": "trip 2"}).status_code == 302
 
 
 # What forged requests do

@@ -673,6 +673,42 @@ def test_a_view_of_one_finds_what_is_permitted(request_of, photos):
         One.as_view()(request_of("bob"), pk=other.pk)
 
 
+def test_a_view_of_one_has_no_other_row_checked(request_of, photos, monkeypatch):
+    """However many there are: what SQL cannot say is decided about the row of the address, by its key or its slug."""
+    edits = UNTRANSLATABLE.replace("action,", 'action == PhotoFlash::Action::"EditPhoto",')
+    policies = edits + '\npermit (principal, action == PhotoFlash::Action::"ViewPhoto", resource);'
+    liked, other = photos[7], photos[2]
+    slugs = type("Slugs", (One,), {"slug_field": "title"})
+    monkeypatch.setattr(lists_module, "CHECKED_ROWS", 1)
+    with deciding(policies):
+        for view, address in ((One, {"pk": liked.pk}), (slugs, {"slug": liked.title})):
+            request = request_of("bob")
+            assert view.as_view()(request, **address).context_data["object"] == liked
+            assert request.avp.rounds[0].checks == 1
+        with pytest.raises(Http404):
+            One.as_view()(request_of("bob"), pk=other.pk)
+
+
+def test_a_view_of_one_may_find_it_in_its_own_way(request_of, photos):
+    """Among all that is permitted, whatever its address says; or in another queryset."""
+
+    class Found(One):
+        def get_object(self, queryset=None):
+            return self.get_queryset().get(likes=7)
+
+    class Elsewhere(One):
+        def get_action_resource(self):
+            return self.get_object(Photo.objects.all())
+
+        def get_context_data(self, **kwargs):
+            return {"found": self.get_action_resource()}
+
+    assert Found.as_view()(request_of("bob"), pk=photos[2].pk).context_data["object"] == photos[7]
+    assert Elsewhere.as_view()(request_of("bob"), pk=photos[1].pk).context_data["found"] == photos[1]
+    with pytest.raises(AttributeError, match="must be called with"):
+        One.as_view()(request_of("bob"))
+
+
 def test_a_view_of_no_queryset_is_told(request_of, photos):
     """A list cannot be filtered."""
     view = type("Lists", (Mine,), {"get_queryset": lambda self: list(photos)})

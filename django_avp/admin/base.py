@@ -46,7 +46,9 @@ class PolicyOptions(BaseModelAdmin):  # type: ignore[type-arg]
         get_queryset = self.get_queryset
 
         def get_permitted(request: HttpRequest) -> QuerySet[Any]:
-            return self.permitted(request, "view", get_queryset(request))
+            queryset, narrowed = get_queryset(request), page_of(request).narrowed.get(self.page_key)
+            # First, because what has no counterpart in SQL is decided row by row.
+            return self.permitted(request, "view", queryset.filter(**narrowed) if narrowed else queryset)
 
         vars(self)["get_queryset"] = get_permitted
 

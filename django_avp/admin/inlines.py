@@ -58,7 +58,9 @@ class PolicyInlineModelAdmin(PolicyOptions, InlineModelAdmin):  # type: ignore[t
         """Have all that the inline asks on its parent's page decided in the next round."""
         resource: Any = self.get_add_resource(request, parent)
         self.collect(request, ("add",), resource)
-        if parent is not None:
+        if parent is None:
+            page_of(request).narrowed[self.page_key] = {"pk__in": ()}
+        else:
             self.collect(request, ("change", "delete"), self._rows_of(request, parent))
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
@@ -74,7 +76,8 @@ class PolicyInlineModelAdmin(PolicyOptions, InlineModelAdmin):  # type: ignore[t
         rows = page_of(request).rows
         if self.page_key not in rows:
             foreign_key = _get_foreign_key(self.parent_model, self._model, fk_name=self.fk_name)
-            queryset = self.get_queryset(request).filter(**{foreign_key.name: parent})
+            page_of(request).narrowed[self.page_key] = {foreign_key.name: parent}
+            queryset = self.get_queryset(request)
             rows[self.page_key] = queryset if queryset.ordered else queryset.order_by(self.opts.pk.name)
         return rows[self.page_key]
 

@@ -187,9 +187,20 @@ class PolicyModelAdmin(PolicyOptions, ModelAdmin):  # type: ignore[type-arg]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """The object of a page, if it may be viewed."""
-        get_object = super().get_object
-        key = ("object", self.page_key, object_id, from_field)
-        return page_of(request).take(key, lambda: get_object(request, object_id, from_field))
+        get_object, page = super().get_object, page_of(request)
+
+        def find() -> Any:
+            field: Any = self.opts.pk if from_field is None else self.opts.get_field(from_field)
+            try:
+                page.narrowed[self.page_key] = {field.name: field.to_python(object_id)}
+            except (ValidationError, ValueError):
+                return None
+            try:
+                return get_object(request, object_id, from_field)
+            finally:
+                del page.narrowed[self.page_key]
+
+        return page.take(("object", self.page_key, object_id, from_field), find)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The list of a page; made anew if anything was assumed of it that is not so."""

@@ -24,6 +24,7 @@ class Page:
         assumed: actions on the application that were taken to be permitted while it was.
         kept: objects, change lists and deletions, by what they are asked for with; each is taken once.
         rows: the rows that an admin shows to be edited, by the admin.
+        narrowed: of which rows alone an admin needs to know what may be viewed, as a filter's arguments, by the admin.
     """
 
     is_collected: bool = False
@@ -31,6 +32,7 @@ class Page:
     assumed: set[str] = field(default_factory=set)
     kept: dict[Hashable, Any] = field(default_factory=dict)
     rows: dict[Hashable, Any] = field(default_factory=dict)
+    narrowed: dict[Hashable, dict[str, Any]] = field(default_factory=dict)
 
     def take(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What was fetched under a key, the first time that it is asked for; then it is made anew."""
