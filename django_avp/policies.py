@@ -30,6 +30,7 @@ from django_avp.policy_files import (
     fingerprint,
     nesting,
     read,
+    refuse_missing,
     statements,
 )
 from django_avp.references import Mentions, References
@@ -121,9 +122,11 @@ def load(directories: Sequence[Path]) -> Policies:
     """Read every ``*.cedar`` file below ``directories``, the schema and the template links.
 
     Raises:
-        PolicyError: no policies, a file that cannot be parsed, an id used twice, a link without its template, or the
-            function ``unknown``, which would make a residual where a decision belongs (rule A6).
+        PolicyError: a directory that is missing, no policies, a file that cannot be parsed, an id used twice, a link
+            without its template, or the function ``unknown``, which would make a residual where a decision belongs
+            (rule A6).
     """
+    refuse_missing(directories)
     schema = load_schema(directories)
     builder = PolicyBuilder()
     for path in files(directories, "*.cedar"):
@@ -139,9 +142,6 @@ def load(directories: Sequence[Path]) -> Policies:
 
 
 def _nothing_found(directories: Sequence[Path]) -> str:
-    for directory in directories:
-        if not directory.is_dir():
-            return f"AVP_POLICIES: {directory} is not a directory. Name the one that holds the *.cedar files."
     places = ", ".join(map(str, directories)) or "no directory"
     return f"No policy found in {places}. Put *.cedar files there, or name their directory in AVP_POLICIES."
 

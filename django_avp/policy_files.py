@@ -24,12 +24,14 @@ __all__ = [
     "fingerprint",
     "nesting",
     "read",
+    "refuse_missing",
     "statements",
     "write_all",
 ]
 
 SCHEMA_FILE = "schema.cedarschema"
 LINKS_FILE = "template-links.json"
+_PATTERNS = ("*.cedar", SCHEMA_FILE, LINKS_FILE)
 # Cedar's parser ends the process where brackets are nested some hundreds deep, or thousands of operators follow each
 # other without any.
 MAX_NESTING = 100
@@ -100,25 +102,62 @@ class Statement:
         return PolicyError(cause, self.path, first + line, column, f"{source}\n{caret}")
 
 
+def refuse_missing(directories: Iterable[Path]) -> None:
+    """See to it that every directory is there: the forbids of one that is not would be missed by nobody.
+
+    Raises:
+        PolicyError: one is no directory.
+    """
+    for directory in directories:
+        if not os.path.isdir(directory):
+            raise PolicyError(
+                f"AVP_POLICIES: {directory} is not a directory. Name the one that holds the *.cedar files."
+            )
+
+
 def files(directories: Iterable[Path], pattern: str) -> list[Path]:
     """The files below ``directories`` that match, each once; hidden files and directories are passed over.
 
-    Editors keep locks and backups under hidden names, and Kubernetes the versions of a mounted volume.
+    Editors keep locks and backups under hidden names, and Kubernetes the versions of a mounted volume. Links are
+    followed: to Kubernetes' versions, files and folders are links.
+
+    Raises:
+        PolicyError: a folder cannot be read, or a link leads nowhere, so that what it has would be missing.
     """
-    found = {
-        path: None
-        for directory in directories
-        for path in sorted(directory.rglob(pattern))
-        if not any(part.startswith(".") for part in path.relative_to(directory).parts)
-    }
-    return list(found)
+    found: dict[str, Path] = {}
+    folders: set[str] = set()
+    for directory in directories:
+        for path in sorted(path for path in _walk(directory, folders) if path.match(pattern)):
+            found.setdefault(os.path.realpath(path), path)
+    return list(found.values())
+
+
+def _walk(directory: Path, seen: set[str]) -> Iterator[Path]:
+    """The policy files, schemas and links below a directory; folders that were ``seen`` are not entered again."""
+    if not os.path.isdir(directory):
+        # A pull may be about to make it.
+        return
+    for folder, folders, names in os.walk(directory, onerror=_refuse_folder, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for path in (Path(folder, name) for name in names if not name.startswith(".")):
+            if any(map(path.match, _PATTERNS)):
+                yield path
+            elif path.is_symlink() and not os.path.exists(path):
+                raise PolicyError("leads nowhere that this process may read. Mend the link, or remove it.", path)
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise PolicyError(f"cannot be read ({error.strerror}). Let this process read it.", Path(error.filename)) from error
 
 
 def fingerprint(directories: Iterable[Path]) -> tuple[object, ...]:
     """A value that changes when a policy file, the schema or the links change, appear or disappear."""
-    patterns = ("*.cedar", SCHEMA_FILE, LINKS_FILE)
     directories = tuple(directories)
-    return tuple((path, _marks(path)) for pattern in patterns for path in files(directories, pattern))
+    return tuple((path, _marks(path)) for pattern in _PATTERNS for path in files(directories, pattern))
 
 
 def _marks(path: Path) -> tuple[int, int, int] | None:

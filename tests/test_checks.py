@@ -132,6 +132,16 @@ def test_a_broken_policy_file(settings, tmp_path):
     assert found()["E016"].msg.startswith(f"{tmp_path}/a.cedar:")
 
 
+@pytest.mark.parametrize("engine", ["django_avp.engines.cedar.CedarEngine", "tests.site_engines.BrokenEngine"])
+def test_a_missing_directory(settings, tmp_path, engine):
+    """An error, whatever the others have: the forbids may have been in it."""
+    (tmp_path / "a.cedar").write_text("permit (principal, action, resource);")
+    settings.AVP_ENGINE = engine
+    settings.AVP_POLICIES = [tmp_path, tmp_path / "forbids"]
+
+    assert found()["E016"].msg.startswith(f"AVP_POLICIES: {tmp_path}/forbids is not a directory.")
+
+
 def test_policies_without_a_schema(settings, tmp_path):
     """A warning: much can be misspelt."""
     settings.AVP_POLICIES = tmp_path

@@ -190,7 +190,9 @@ def test_policies_decide_as_their_text(write, condition, effect):
 
 
 def test_nothing_to_decide_with(tmp_path):
-    """No directory, an empty one, one of comments only, or a file: each is told with the cure."""
+    """No directory, one of comments only, one that is missing (beside others, too), or a file: told with the cure."""
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole" / "a.cedar").write_text(PERMIT)
     (tmp_path / "comments").mkdir()
     (tmp_path / "comments" / "a.cedar").write_text("// permit (principal, action, resource);")
     (tmp_path / "file.cedar").write_text(PERMIT)
@@ -199,6 +201,7 @@ def test_nothing_to_decide_with(tmp_path):
         ([], "No policy found in no directory. Put *.cedar files there, or name their directory in AVP_POLICIES."),
         ([tmp_path / "comments"], f"No policy found in {tmp_path}/comments. Put"),
         ([tmp_path / "gone"], f"AVP_POLICIES: {tmp_path}/gone is not a directory. Name the one that holds"),
+        ([tmp_path / "whole", tmp_path / "gone"], f"AVP_POLICIES: {tmp_path}/gone is not a directory."),
         ([tmp_path / "file.cedar"], f"AVP_POLICIES: {tmp_path}/file.cedar is not a directory."),
     ):
         with pytest.raises(PolicyError) as caught:

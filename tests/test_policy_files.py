@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from pathlib import Path
 
 import cedarpy
 import pytest
@@ -18,6 +20,18 @@ PERMIT = "permit (principal, action, resource);"
 def split(path, content):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return [(statement.line, statement.text) for statement in statements(path)]
+
+
+@contextmanager
+def powerless():
+    """Without root's right to read and write everything, where tests have it."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
 
 
 # --- Statements ----------------------------------------------------------------------------------------------------
@@ -99,6 +113,64 @@ def test_hidden_files_are_passed_over(tmp_path):
 
     assert files([tmp_path], "*.cedar") == [tmp_path / "a.cedar"]
     assert read(tmp_path / "a.cedar") == PERMIT
+
+
+def test_links_to_folders_are_followed(tmp_path):
+    """Kubernetes mounts a folder of a volume as a link: what is in it is read, and seen when it changes."""
+    for version in ("..1", "..2"):
+        (tmp_path / version / "limits").mkdir(parents=True)
+        (tmp_path / version / "limits" / "f.cedar").write_text(PERMIT + version)
+    (tmp_path / "..data").symlink_to("..1")
+    (tmp_path / "limits").symlink_to("..data/limits")
+    before = fingerprint([tmp_path])
+
+    assert files([tmp_path], "*.cedar") == [tmp_path / "limits" / "f.cedar"]
+
+    (tmp_path / "..new").symlink_to("..2")
+    (tmp_path / "..new").replace(tmp_path / "..data")
+
+    assert files([tmp_path], "*.cedar") == [tmp_path / "limits" / "f.cedar"]
+    assert read(tmp_path / "limits" / "f.cedar").endswith("..2")
+    assert fingerprint([tmp_path]) != before
+
+
+def test_a_file_is_read_once_whatever_leads_to_it(tmp_path):
+    """Links to a folder, to a file and in a circle add nothing."""
+    (tmp_path / "b" / "deep").mkdir(parents=True)
+    (tmp_path / "b" / "deep" / "c.cedar").touch()
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b" / "deep" / "loop").symlink_to("../..")
+    (tmp_path / "d.cedar").symlink_to("b/deep/c.cedar")
+
+    assert len(files([tmp_path], "*.cedar")) == 1
+    assert len(files([tmp_path / "b", tmp_path / "a", tmp_path], "*.cedar")) == 1
+
+
+def test_a_folder_may_be_called_as_a_file(tmp_path):
+    """It is searched, and not read."""
+    (tmp_path / "a.cedar").mkdir()
+    (tmp_path / "a.cedar" / "b.cedar").touch()
+
+    assert files([tmp_path], "*.cedar") == [tmp_path / "a.cedar" / "b.cedar"]
+
+
+def test_a_link_to_nowhere_is_told(tmp_path):
+    """It may have led to a folder with forbids; a file that is no policy is left alone."""
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "limits").symlink_to("gone")
+
+    with pytest.raises(PolicyError, match=r"limits: leads nowhere that this process may read\. Mend the link"):
+        files([tmp_path], "*.cedar")
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    """Forbids may be in it."""
+    (tmp_path / "limits").mkdir(mode=0)
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+
+    with powerless(), pytest.raises(PolicyError, match=r"^limits: cannot be read \(Permission denied\)\. Let this"):
+        files([Path()], "*.cedar")
 
 
 def test_fingerprint_tells_changes(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 
 from django_avp.exceptions import PolicyError
 from django_avp.policies import PolicyBuilder, load_schema, read_links
-from django_avp.policy_files import LINKS_FILE, Statement, files, statements
+from django_avp.policy_files import LINKS_FILE, Statement, files, refuse_missing, statements
 from django_avp.schema import Schema
 from django_avp.validation.findings import Finding, Severity
 
@@ -53,6 +53,10 @@ class Sources:
         """Read all policy files below directories."""
         findings: list[Finding] = []
         schema = None
+        try:
+            refuse_missing(directories)
+        except PolicyError as error:
+            findings.append(Finding.of(error, Severity.ERROR, "syntax"))
         try:
             schema = load_schema(directories)
         except PolicyError as error:

@@ -285,6 +285,15 @@ def test_no_policies_at_all_are_an_error(policies):
     assert found.message == "No policy found in no directory."
 
 
+def test_a_missing_directory_is_an_error(find, policies, tmp_path):
+    """Whatever the others have; those are looked at all the same."""
+    find('@id("a")\npermit (principal, action, resource);\n')
+
+    (found,) = (found for found in findings([policies, tmp_path / "forbids"]) if found.code != "format")
+    assert (found.severity, found.code) == (Severity.ERROR, "syntax")
+    assert found.message.startswith(f"AVP_POLICIES: {tmp_path}/forbids is not a directory.")
+
+
 def test_every_kind_of_finding_is_explained():
     """The page on policies has a row for each, which says how bad it is, and no other."""
     root = Path(__file__).resolve().parents[2]
