@@ -14,8 +14,8 @@ from django_avp.declarations import join
 
 __all__ = ["AttributeSource", "Block", "Declaration", "Source", "Span"]
 
-_TRIVIA = r"(?:\s+|//[^\n]*)*"
-_TOKEN = re.compile(rf'{_TRIVIA}("(?:[^"\\]|\\.)*"|\w+(?:::\w+)*|[{{}}\[\]<>(),;?=@:])', re.DOTALL)
+# Comments are stepped over whole: words in them are no tokens.
+_PIECE = re.compile(r'//[^\n]*|("(?:[^"\\]|\\.)*"|\w+(?:::\w+)*|[{}\[\]<>(),;?=@:])', re.DOTALL)
 _CLOSING = {"{": "}", "[": "]", "<": ">", "(": ")"}
 
 
@@ -82,7 +82,7 @@ class Source:
     def __init__(self, text: str) -> None:
         self.text = text
         self.blocks: list[Block] = []
-        self._tokens = [(match[1], Span(match.start(1), match.end(1))) for match in _TOKEN.finditer(text)]
+        self._tokens = [(match[1], Span(*match.span(1))) for match in _PIECE.finditer(text) if match[1]]
         self._position = 0
         self._read_block("")
 

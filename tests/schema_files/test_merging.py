@@ -104,6 +104,14 @@ def test_an_entity_type_gets_what_its_model_has(before, entity, after):
     assert merged(after, project(entity)) == after
 
 
+@pytest.mark.parametrize("tail", ["// The end.\n", "// entity Old;", "\n" * 2_000, "  \n// a\n\n  // b {\n"])
+def test_what_follows_the_last_declaration_stays(tail):
+    """Comments and blank lines at the end are no declarations, and are passed over in no time."""
+    before = f"entity Photo;\n{tail}"
+
+    assert merged(before, project(photo())) == before
+
+
 def test_a_record_is_written_over_several_lines():
     """Nested Records are indented as deep as they are."""
     shape = RecordType({"b": optional(RecordType({"c": optional(FLAG)})), "a": required(RecordType())})
