@@ -98,6 +98,20 @@ def test_files_are_formatted(policies, capsys):
     )
 
 
+@pytest.mark.parametrize("options", [[], ["--fix"]])
+def test_a_policy_that_nests_too_deeply_is_told(policies, capsys, options):
+    """Its file is not formatted: Cedar's formatter would end the process."""
+    deep = f"permit (principal, action, resource) when {{ {'(' * 3_000}true{')' * 3_000} }};\n"
+    (policies / "a.cedar").write_text(UNFORMATTED + deep)
+    (policies / "b.cedar").unlink()
+
+    with pytest.raises(CommandError, match=r"^1 error, 0 warnings\.$"):
+        run(capsys, *options)
+
+    assert capsys.readouterr().out.startswith("policies/a.cedar:2: error: nested too deeply")
+    assert (policies / "a.cedar").read_text() == UNFORMATTED + deep
+
+
 def test_other_directories_can_be_named(policies, tmp_path, capsys):
     """In the place of those of the settings."""
     other = tmp_path / "other"
