@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ _EMPTY: Mapping[str, Any] = {"staticPolicies": {}, "templates": {}, "templateLin
 _TOO_DEEP = "nested too deeply for Cedar's JSON format. Split the policy into several."
 _BAD_LINK = (
     'the values do not fill the slots of the template. Write "values": {"?principal": {"type": …, "id": …}}, one '
-    "for each slot and no other."
+    "for each slot and no other; a type is a name such as PhotoFlash::User, and an id has 1 to 612 characters and no "
+    "line break."
 )
 _LINKS = 'Write [{"templateId": …, "newId": …, "values": {…}}].'
 _UNKNOWN_CALLED = (
@@ -325,8 +327,26 @@ def _fills(values: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
     scopes = [template[side] for side in ("principal", "resource")]
     slots = {slot for scope in scopes if (slot := scope.get("slot") or scope.get("in", {}).get("slot"))}
     return slots == values.keys() and all(
-        isinstance(value, Mapping) and value.keys() == {"type", "id"} for value in values.values()
+        isinstance(value, Mapping) and value.keys() == {"type", "id"} and _is_entity(value["type"], value["id"])
+        for value in values.values()
     )
+
+
+def _is_entity(kind: object, entity_id: object) -> bool:
+    """Whether Cedar and AVP take a type and an id (rule A9)."""
+    if not isinstance(kind, str) or not isinstance(entity_id, str):
+        return False
+    return EntityUid(kind, entity_id).is_valid and not _is_reserved(kind)
+
+
+@lru_cache(maxsize=1024)
+def _is_reserved(kind: str) -> bool:
+    """Whether a type's name has a word of Cedar's own, such as ``if``."""
+    try:
+        cedarpy.policies_to_json_str(f"permit (principal is {kind}, action, resource);")
+    except ValueError:
+        return True
+    return False
 
 
 def _is_refused(part: Mapping[str, Any]) -> bool:

@@ -306,6 +306,21 @@ FILL = "the values do not fill the slots of the template."
         ([LINK, {**LINK, "newId": "bob", "values": {}}], f"3: {FILL}"),
         ([{**LINK, "values": {**VALUES, "?action": VALUES["?principal"]}}], f"2: {FILL}"),
         ([{**LINK, "values": {**VALUES, "?principal": "U::x"}}], f"2: {FILL}"),
+        *(
+            ([{**LINK, "values": {**VALUES, "?principal": {"type": kind, "id": entity_id}}}], f"2: {FILL}")
+            for kind, entity_id in (
+                ("Photo Flash", "x"),
+                ("", "x"),
+                ("A::if", "x"),
+                ("__cedar::U", "x"),
+                (5, "x"),
+                ("U", None),
+                ("U", ""),
+                ("U", "x" * 613),
+                ("U", "a\0b"),
+                ("U", "a\nb"),
+            )
+        ),
     ],
 )
 def test_broken_links(write, links, message):

@@ -88,19 +88,20 @@ def test_every_broken_file_is_told(find, policies):
 
 
 def test_links_are_read_with_their_templates(find, policies):
-    """One without a template is an error, and so is one that does not fill its slots."""
+    """One without a template is an error, and so is one that does not fill its slots with entities."""
     links = """[
       {"templateId": "t", "newId": "good", "values": {"?principal": {"type": "PhotoFlash::User", "id": "a"}}},
       {"templateId": "none", "newId": "lost", "values": {}},
-      {"templateId": "t", "newId": "empty", "values": {}}
+      {"templateId": "t", "newId": "empty", "values": {}},
+      {"templateId": "t", "newId": "bad", "values": {"?principal": {"type": "Photo Flash", "id": "a"}}}
     ]"""
     (policies / "template-links.json").write_text(links)
 
     found = find('@id("t") permit (principal is PhotoFlash::User in ?principal, action, resource);')
 
-    assert [(one.place.rpartition(":")[2], one.code) for one in found] == [("3", "syntax"), ("4", "syntax")]
+    assert [(one.place.rpartition(":")[2], one.code) for one in found] == [(line, "syntax") for line in "345"]
     assert "no template" in found[0].message
-    assert "slots" in found[1].message
+    assert all("slots" in one.message for one in found[1:])
 
 
 @pytest.mark.parametrize(
