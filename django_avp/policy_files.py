@@ -6,7 +6,9 @@ import os
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -185,34 +187,51 @@ def read(path: Path) -> str:
 def write_all(texts: Mapping[Path, str | None]) -> None:
     """Write files: each is written aside first, and only when all are, they take their places.
 
+    Of a link, what it leads to is written; what is removed is the link.
+
     Args:
         texts: by path; ``None`` removes a file.
 
     Raises:
         PolicyError: one cannot be written; none was changed.
     """
-    aside: dict[Path, Path] = {}
-    try:
-        for path, text in texts.items():
-            if text is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                # Hidden, so that nobody takes it for a policy file meanwhile.
-                with NamedTemporaryFile(
-                    "w", encoding="utf-8", newline="", dir=path.parent, prefix=".", delete=False
-                ) as file:
-                    aside[path] = Path(file.name)
-                    file.write(text)
-                aside[path].chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        for path in texts:
-            if path in aside:
-                os.replace(aside[path], path)
-            else:
-                path.unlink()
-    except OSError as error:
-        raise PolicyError(f"cannot be written ({error.strerror}). Let this process write there.", path) from error
-    finally:
-        for path in aside.values():
-            path.unlink(missing_ok=True)
+    undo: list[Callable[[], object]] = []
+    with ExitStack() as stack:
+        try:
+            moves = {}
+            for path, text in texts.items():
+                moves[path] = _prepared(path, text, stack)
+            for path in moves:
+                move, back = moves[path]
+                move()
+                undo.append(back)
+        except OSError as error:
+            for back in reversed(undo):
+                back()
+            raise PolicyError(f"cannot be written ({error.strerror}). Let this process write there.", path) from error
+
+
+def _prepared(path: Path, text: str | None, stack: ExitStack) -> tuple[Callable[[], object], Callable[[], object]]:
+    """What writes or removes a file, and what undoes that; all that they need is written aside."""
+    if text is None:
+        away = _aside(path, b"", stack)
+        return partial(os.replace, path, away), partial(os.replace, away, path)
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    move = partial(os.replace, _aside(target, text.encode(), stack), target)
+    if not target.exists():
+        return move, target.unlink
+    return move, partial(os.replace, _aside(target, target.read_bytes(), stack), target)
+
+
+def _aside(path: Path, content: bytes, stack: ExitStack) -> Path:
+    """Write a file beside another one until the stack ends: hidden, so that nobody takes it for a policy file."""
+    with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+        aside = Path(file.name)
+        stack.callback(aside.unlink, missing_ok=True)
+        file.write(content)
+    aside.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+    return aside
 
 
 def _umask() -> int:

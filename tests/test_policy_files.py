@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cedarpy
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_avp.exceptions import PolicyError
-from django_avp.policy_files import Statement, explain, files, fingerprint, read, statements
+from django_avp.policy_files import Statement, explain, files, fingerprint, read, statements, write_all
 
 PERMIT = "permit (principal, action, resource);"
 
@@ -217,6 +218,69 @@ def test_unreadable_files_are_told(tmp_path, content):
 
     with pytest.raises(PolicyError, match=r"a.cedar: cannot be read as UTF-8 text \(\w+\). Save it as UTF-8"):
         list(statements(path))
+
+
+# --- Writing -------------------------------------------------------------------------------------------------------
+
+
+def everything(directory):
+    """What a directory has, hidden files included; links by what they lead to."""
+    paths = (path for path in directory.rglob("*") if not path.is_dir())
+    return {
+        str(path.relative_to(directory)): os.readlink(path) if path.is_symlink() else path.read_text() for path in paths
+    }
+
+
+def test_all_files_are_written_or_none(tmp_path):
+    """One in the way of which a folder stands leaves the others as they were: written, new and removed ones."""
+    for name in ("a", "b", "shared"):
+        (tmp_path / name).write_text("old")
+    (tmp_path / "link").symlink_to("shared")
+    (tmp_path / "folder").mkdir()
+    before = everything(tmp_path)
+    texts = {"a": "new", "b": None, "link": None, "c": "new"}
+
+    with pytest.raises(PolicyError, match=r"folder: cannot be written \("):
+        write_all({tmp_path / name: text for name, text in {**texts, "folder": None}.items()})
+    assert everything(tmp_path) == before
+
+    write_all({tmp_path / name: text for name, text in texts.items()})
+    assert everything(tmp_path) == {"a": "new", "c": "new", "shared": "old"}
+
+
+def test_a_file_that_may_not_be_removed_is_told_first():
+    """Where it is in a folder that is not ours, nothing is written elsewhere."""
+    # Not in pytest's directory, which nobody else may enter.
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "sub").mkdir()
+        (directory / "a.cedar").write_text("old")
+        (directory / "sub" / "b.cedar").write_text("old")
+        directory.chmod(0o777)
+        (directory / "sub").chmod(0o555)
+
+        with powerless(), pytest.raises(PolicyError, match=r"sub/b.cedar: cannot be written \(Permission denied\)"):
+            write_all({directory / "a.cedar": "new", directory / "sub" / "b.cedar": None})
+
+        assert everything(directory) == {"a.cedar": "old", "sub/b.cedar": "old"}
+
+
+def test_links_stay_where_files_are_written(tmp_path):
+    """What they lead to is written, with its permissions; it may not be there yet."""
+    (tmp_path / "shared").write_text("old")
+    (tmp_path / "shared").chmod(0o640)
+    (tmp_path / "a.cedar").symlink_to("shared")
+    (tmp_path / "b.cedar").symlink_to("elsewhere/b")
+
+    write_all({tmp_path / "a.cedar": "new", tmp_path / "b.cedar": "new"})
+
+    assert everything(tmp_path) == {
+        "a.cedar": "shared",
+        "b.cedar": "elsewhere/b",
+        "shared": "new",
+        "elsewhere/b": "new",
+    }
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o640
 
 
 # --- Places --------------------------------------------------------------------------------------------------------
