@@ -9,7 +9,9 @@ from pathlib import Path
 
 __all__ = ["file_for"]
 
-_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
+# A folder with a dot could be called as the file of another policy is, `a.cedar`.
+_FOLDER = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -21,9 +23,9 @@ def file_for(item_id: str, directory: Path, taken: Iterable[Path]) -> Path:
         directory: where it goes.
         taken: files that are there, or will be.
     """
-    parts = item_id.split("/")
-    is_safe = all(_PART.fullmatch(part) for part in parts)
-    path = directory.joinpath(*parts[:-1], f"{parts[-1]}.cedar")
+    *folders, name = item_id.split("/")
+    is_safe = _NAME.fullmatch(name) and all(map(_FOLDER.fullmatch, folders))
+    path = directory.joinpath(*folders, f"{name}.cedar")
     # Some file systems take two names that differ in case for one.
     others = {str(other).casefold() for other in taken}
     if is_safe and str(path).casefold() not in others:

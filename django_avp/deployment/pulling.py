@@ -79,6 +79,11 @@ def _refuse_what_files_cannot_hold(stored: State) -> None:
             f"The store has what a push left that did not come to its end: {', '.join(left)}. Finish it with avp_push, "
             "and pull then."
         )
+    quoting = sorted(item_id for item_id in (*stored.policies, *stored.templates) if "`" in item_id)
+    if quoting:
+        raise PolicyError(
+            f"In a directory no id has a backtick, and the store has {', '.join(quoting)}. Rename it there."
+        )
     for item_id in sorted(stored.policies.keys() & stored.templates.keys()):
         policy, template = stored.policies[item_id], stored.templates[item_id]
         raise PolicyError(

@@ -53,6 +53,19 @@ def test_each_new_statement_has_a_file_of_its_own(store, directory, client):
     assert push(directory)[0].endswith("nothing to do.\n")
 
 
+def test_a_folder_is_not_called_as_a_file(store, directory, client):
+    """One policy's folder would be in the place of another one's file."""
+    for policy_id in ("a", "a.cedar/b", "a.cedar/template-links.json/b"):
+        add(client, store, f'@id("{policy_id}") permit (principal, action, resource);')
+
+    pull(directory)
+
+    assert "a.cedar" in texts(directory)
+    assert not any("/" in name for name in texts(directory))
+    assert set(load([directory]).statements) == {"a", "a.cedar/b", "a.cedar/template-links.json/b"}
+    assert pull(directory)[0].endswith("nothing to do.\n")
+
+
 def test_ids_that_differ_in_case_have_files_that_differ_in_more(store, directory, client):
     """Some file systems take one for the other."""
     for name in ("photo", "Photo"):
@@ -222,6 +235,14 @@ def test_what_a_push_left_is_no_policy_of_a_directory(store, directory, client):
     add(client, store, PERMIT, name="name/p--old")
     with pytest.raises(CommandError, match="p--old. Finish it with avp_push"):
         pull(directory)
+
+
+def test_ids_that_no_file_takes_are_refused(store, directory, client):
+    """Nothing is written that could not be read again."""
+    add(client, store, '@id("a`b") permit (principal, action, resource);')
+    with pytest.raises(CommandError, match="no id has a backtick, and the store has a`b. Rename it there"):
+        pull(directory)
+    assert not directory.exists()
 
 
 def test_in_a_directory_an_id_is_of_one_thing(store, directory, client):
