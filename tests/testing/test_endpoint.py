@@ -176,6 +176,8 @@ def test_tokens_that_do_not_hold_are_refused(client, mint):
         ({"context": {"contextMap": {"x": {"string": "a", "long": 1}}}}, "context.x"),
         ({"entities": {"cedarJson": "{}"}}, "entities"),
         ({"entities": {"cedarJson": "[1]"}}, "entities"),
+        ({"entities": {"cedarJson": '[{"uid": "User::\\"a\\""}]'}}, "entities"),
+        ({"entities": {"cedarJson": '[{"uid": {"__entity": 5}}]'}}, "entities"),
         ({"entities": {"entityList": [], "cedarJson": "[]"}}, "entities"),
         ({"entities": {"entityList": [{**FILE, "attributes": {"size": {"string": "x"}}}]}}, "entities"),
         ({"entities": {"entityList": [{**FOLDERS[1]}] * 201}}, "entities"),
@@ -194,8 +196,13 @@ def test_limits_of_batches(client, mint):
     batch = client.batch_is_authorized_with_token
     assert refusal(batch, requests=[ITEM] * 31, **token) == ("ValidationException", ["requests"])
     assert refusal(batch, requests=[], **token) == ("ValidationException", ["requests"])
-    user = {"entityList": [{"identifier": PRINCIPAL}]}
-    assert refusal(batch, requests=[ITEM], entities=user, **token) == ("ValidationException", ["entities"])
+    user = {"type": PRINCIPAL["entityType"], "id": PRINCIPAL["entityId"]}
+    for users in (
+        {"entityList": [{"identifier": PRINCIPAL}]},
+        {"cedarJson": json.dumps([{"uid": user, "attrs": {}, "parents": []}])},
+        {"cedarJson": json.dumps([{"uid": {"__entity": user}, "attrs": {}, "parents": []}])},
+    ):
+        assert refusal(batch, requests=[ITEM], entities=users, **token) == ("ValidationException", ["entities"])
     other = {"resource": {"entityType": "File", "entityId": "2"}}
     bob = {"principal": {"entityType": "User", "entityId": "bob"}}
     ann = {"principal": PRINCIPAL, **ITEM}

@@ -65,7 +65,13 @@ def entities_of(value: Any) -> list[dict[str, Any]]:
     entities = _parsed(content, "entities")
     if not isinstance(entities, list) or not all(isinstance(item, dict) and "uid" in item for item in entities):
         raise refused("Entities are a list of objects with a uid.", ["entities"])
-    return entities
+    return [{**item, "uid": _cedar_uid(item["uid"])} for item in entities]
+
+
+def _cedar_uid(value: Any) -> dict[str, str]:
+    """The uid of an entity in the shorter one of the two forms that Cedar's JSON format has."""
+    value = value.get("__entity", value) if isinstance(value, Mapping) else value
+    return _uid(value, "entities", "type", "id").as_json()
 
 
 def _entity(item: Any, path: str) -> dict[str, Any]:
