@@ -7,6 +7,7 @@ import json
 import re
 import runpy
 import signal
+import socket
 import sys
 import threading
 import time
@@ -111,13 +112,27 @@ def test_what_it_lacks_is_told(settings, tmp_path):
 
 
 @pytest.fixture
+def taken():
+    """A port that somebody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_port_that_cannot_be_had_is_told(taken):
+    """Because it is taken, or because there is none of that number."""
+    for port in (taken, 99_999):
+        with pytest.raises(CommandError, match=rf"Port {port} of 127.0.0.1 cannot be had \(.+\). Name another one"):
+            call_command("avp_serve", f"--port={port}")
+
+
+@pytest.fixture
 def run_module(monkeypatch, mint, tmp_path):
     """``python -m`` with a directory of policies, in this process."""
     keys = tmp_path / "jwks.json"
     keys.write_text(json.dumps(mint.jwks))
 
-    def run(directory):
-        arguments = [f"--user-pool={mint.pool}", "--client-id=client-1", f"--jwks={keys}", "--port=0"]
+    def run(directory, port=0):
+        arguments = [f"--user-pool={mint.pool}", "--client-id=client-1", f"--jwks={keys}", f"--port={port}"]
         arguments += ["--principal-type=PhotoFlash::User", "--group-type=PhotoFlash::Group", "--policy-store-id=mine"]
         monkeypatch.setattr(sys, "argv", ["endpoint", str(directory), *arguments])
         # By its path: pytest loads a plugin's package by a loader of its own, which runpy does not know.
@@ -136,8 +151,11 @@ def test_it_needs_no_project(run_module, monkeypatch, mint):
     assert answer["decision"] == "ALLOW"
 
 
-def test_a_wrong_argument_is_told(run_module, tmp_path, capsys):
+def test_a_wrong_argument_is_told(run_module, tmp_path, capsys, taken):
     """On standard error, as argparse tells it."""
+    with pytest.raises(SystemExit):
+        run_module(conf.policies[0], port=taken)
+    assert f"Port {taken} of 127.0.0.1 cannot be had" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run_module(tmp_path / "nowhere")
     assert "nowhere is not a directory" in capsys.readouterr().err

@@ -40,7 +40,10 @@ class Command(BaseCommand):
         store = PolicyStore.holding(
             policies, policy_store_id=options["policy_store_id"], pool=pool, client_ids=clients or ()
         )
-        serve(store, conf.jwks, options, self._write)
+        try:
+            serve(store, conf.jwks, options, self._write)
+        except OSError as error:
+            raise CommandError(str(error)) from error
 
     def _write(self, line: str) -> None:
         self.stdout.write(line)

@@ -41,9 +41,9 @@ def main() -> None:
             principal_type=options.principal_type,
             group_type=options.group_type,
         )
+        serve(store, jwks, vars(options), lambda line: print(line, flush=True))
     except (OSError, ValueError, PolicyError) as error:
         parser.error(str(error))
-    serve(store, jwks, vars(options), lambda line: print(line, flush=True))
 
 
 main()

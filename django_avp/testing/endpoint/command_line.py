@@ -32,8 +32,15 @@ def serve(
         jwks: the public keys that verify tokens.
         options: the values of the options by name.
         write: called with a line for the user.
+
+    Raises:
+        OSError: the port cannot be had.
     """
-    endpoint = Endpoint([store], jwks=jwks, port=options["port"], has_quotas=options["quotas"])
+    port = options["port"]
+    try:
+        endpoint = Endpoint([store], jwks=jwks, port=port, has_quotas=options["quotas"])
+    except (OSError, OverflowError) as error:
+        raise OSError(f"Port {port} of 127.0.0.1 cannot be had ({error}). Name another one with --port.") from error
     fault = Fault(error=options["error"], delay=options["latency"])
     write(f"Policy store {store.policy_store_id!r} at {endpoint.url} (Ctrl-C ends it)")
     try:
