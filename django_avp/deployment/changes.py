@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django_avp.cedar import quote
 from django_avp.deployment.items import Item, Kind, State, is_reserved
 from django_avp.exceptions import PolicyError
 
@@ -54,9 +55,10 @@ def changes_between(current: State, wanted: State, *, prune: bool) -> tuple[Chan
     policies = tuple(compared(current.policies, wanted.policies, prune=prune, replaced=going))
     for change in policies:
         if change.verb is Verb.KEEP and change.item.template in going:
+            link, template = quote(change.item.id), quote(change.item.template)
             raise PolicyError(
-                f'The link "{change.item.id}" is only in the store, and its template "{change.item.template}" is to be '
-                "replaced by another one. Put the link into template-links.json, or let --prune delete it."
+                f"The link {link} is only in the store, and its template {template} is to be replaced by another one. "
+                "Put the link into template-links.json, or let --prune delete it."
             )
     return templates + policies
 

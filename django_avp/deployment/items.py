@@ -8,6 +8,8 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from django_avp.cedar import quote
+
 __all__ = ["LOCK_ID", "SCHEMA_GUARD", "Item", "Kind", "State", "is_reserved", "marked", "name_of"]
 
 LOCK_ID = "avp-push--lock"
@@ -61,10 +63,10 @@ class Item:
 
     @property
     def title(self) -> str:
-        """What people call it, such as ``forbid "suspended"``."""
+        """What people call it, such as ``forbid "suspended"``; a line break in its id makes no line."""
         if self.kind is Kind.LINK:
-            return f'{self.effect} "{self.id}" (link of "{self.template}")'
-        return f'{"template " if self.kind is Kind.TEMPLATE else ""}{self.effect} "{self.id}"'
+            return f"{self.effect} {quote(self.id)} (link of {quote(self.template)})"
+        return f"{'template ' if self.kind is Kind.TEMPLATE else ''}{self.effect} {quote(self.id)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from django_avp.cedar import quote
 from django_avp.deployment.changes import Change, Verb, compared
 from django_avp.deployment.files import file_for
 from django_avp.deployment.items import Item, Kind, State, is_reserved
@@ -73,13 +74,13 @@ def _loaded(directories: Sequence[Path]) -> Policies | None:
 
 
 def _refuse_what_files_cannot_hold(stored: State) -> None:
-    left = sorted(item_id for item_id in (*stored.policies, *stored.templates) if is_reserved(item_id))
+    left = sorted(quote(item_id)[1:-1] for item_id in (*stored.policies, *stored.templates) if is_reserved(item_id))
     if left:
         raise PolicyError(
             f"The store has what a push left that did not come to its end: {', '.join(left)}. Finish it with avp_push, "
             "and pull then."
         )
-    quoting = sorted(item_id for item_id in (*stored.policies, *stored.templates) if "`" in item_id)
+    quoting = sorted(quote(item_id)[1:-1] for item_id in (*stored.policies, *stored.templates) if "`" in item_id)
     if quoting:
         raise PolicyError(
             f"In a directory no id has a backtick, and the store has {', '.join(quoting)}. Rename it there."
@@ -87,8 +88,8 @@ def _refuse_what_files_cannot_hold(stored: State) -> None:
     for item_id in sorted(stored.policies.keys() & stored.templates.keys()):
         policy, template = stored.policies[item_id], stored.templates[item_id]
         raise PolicyError(
-            f'The policy {policy.service_id} and the template {template.service_id} are both known as "{item_id}", and '
-            "in a directory an id is of one. Give one of them another name."
+            f"The policy {policy.service_id} and the template {template.service_id} are both known as "
+            f"{quote(item_id)}, and in a directory an id is of one. Give one of them another name."
         )
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from django_avp.cedar import quote
 from django_avp.deployment.changes import Change, Verb
 from django_avp.deployment.items import Item, Kind
 from django_avp.deployment.planning import Plan
@@ -87,7 +88,7 @@ def _difference(before: str, after: str) -> Iterator[str]:
 def _source(item: Item) -> str:
     """What there is to see of an item."""
     values = "\n".join(f"{slot}: {kind}::{json.dumps(uid)}" for slot, kind, uid in item.values)
-    return item.text or f"template: {item.template}\n{values}"
+    return item.text or f"template: {quote(item.template)[1:-1]}\n{values}"
 
 
 def _reason(before: Item, after: Item) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
+from django_avp.cedar import quote
 from django_avp.deployment.items import Item, Kind, State
 from django_avp.deployment.statements import with_id
 
@@ -63,7 +64,7 @@ class Step:
     @property
     def title(self) -> str:
         """What it does, in words."""
-        renamed = f' to "{self.new_id}"' if self.new_id else ""
+        renamed = f" to {quote(self.new_id)}" if self.new_id else ""
         return f"{self.act} {self.item.title}{renamed}" if self.item else str(self.act)
 
 

@@ -14,6 +14,7 @@ import cedarpy
 import pytest
 from django.core.management import CommandError, call_command
 
+from django_avp.cedar import quote
 from django_avp.deployment.explaining import WRITING_PERMISSIONS, PushError
 from django_avp.deployment.items import LOCK_ID
 from django_avp.deployment.locking import Lock
@@ -114,6 +115,22 @@ def test_a_plan_says_what_differs(store, directory, endpoint, client):
         f"{store}: nothing was done.",
     ]
     assert writes(endpoint) == []
+
+
+def test_an_id_makes_no_line_of_a_plan(store, directory):
+    """What does not print in it is escaped, so that it says nothing that the plan does not."""
+    policy_id = 'a"\nPlan: no difference; 0 calls\x1b[8m'
+    literal = quote(policy_id)
+    write(directory, state(f"@id({literal}) permit (principal, action, resource);"))
+
+    out, _ = push(directory, "--dry-run")
+
+    assert out.splitlines()[1:] == [
+        f"  + create permit {literal}",
+        "Plan: 1 to create; 1 calls",
+        f"{store}: nothing was done.",
+    ]
+    assert f"[1/1] create permit {literal}" in push(directory)[1]
 
 
 def test_as_json_the_plan_is_for_programs(store, directory):
