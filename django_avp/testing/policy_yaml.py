@@ -75,7 +75,9 @@ class _File:
             yield from self._cases(table, sections.get("cases"))
 
     def _cases(self, table: PolicyTable, section: yaml.Node | None) -> Iterator[PolicyCase]:
-        if not isinstance(section, yaml.SequenceNode):
+        if section is not None:
+            self._line = section.start_mark.line + 1
+        if not isinstance(section, yaml.SequenceNode) or not section.value:
             raise ValueError("cases: a list is needed, of rows such as [ann, EditPhoto, 'Photo::\"1\"', allow].")
         for node in section.value:
             self._line = node.start_mark.line + 1
@@ -139,6 +141,9 @@ def _case(spec: Any) -> dict[str, Any]:
     missing = [name for name in ("principal", "action", "expected") if spec.get(name) is None]
     if missing:
         raise ValueError(f"case: {missing[0]} is missing.")
+    empty = [name for name in _ROW if spec.get(name) == []]
+    if empty:
+        raise ValueError(f"case: {empty[0]} is an empty list, so that nothing is tested.")
     return {"resource": None, **spec}
 
 

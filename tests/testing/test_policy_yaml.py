@@ -75,6 +75,9 @@ def test_cases_are_decided(table):
     ("text", "line", "cause"),
     [
         ("", 1, "cases: a list is needed"),
+        ("principals: {}\ncases: []\nentities: {}\n", 2, "cases: a list is needed"),
+        ("cases:\n  - [a, [b, c], [], allow]\n", 2, "case: resource is an empty list, so that nothing is tested"),
+        ("cases:\n  - {principal: [], action: b, expected: allow}\n", 2, "case: principal is an empty list"),
         ("- ann\n", 1, "a table of policy tests: names with values below them are needed"),
         ("principals: {}\nentity: {}\n", 2, "a table of policy tests: 'entity' means nothing here. Known are pool"),
         ("principals: {}\nprincipals: {}\ncases: []\n", 2, "not such YAML: principals is there twice"),
