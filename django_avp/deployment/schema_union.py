@@ -8,7 +8,7 @@ from typing import Any
 
 import cedarpy
 
-from django_avp.schema_json import schema_json
+from django_avp.schema_json import short_document
 
 __all__ = ["union"]
 
@@ -28,8 +28,7 @@ def union(old: str, new: str) -> str:
 
 def _document(text: str) -> dict[str, Any]:
     """A schema in one way of writing it, whichever way it came."""
-    document: dict[str, Any] = json.loads(schema_json(cedarpy.Schema.from_json_str(text)))
-    return document
+    return short_document(cedarpy.Schema.from_json_str(text))
 
 
 def _namespaces(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

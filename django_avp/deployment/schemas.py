@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import cedarpy
 
 from django_avp.cedar import EntityUid
-from django_avp.declarations import Reader
 from django_avp.deployment.items import Item, Kind
 from django_avp.deployment.schema_union import union
 from django_avp.deployment.steps import Phase
@@ -17,7 +16,7 @@ from django_avp.policies import validation_errors
 from django_avp.policy_files import MAX_POLICY_BYTES
 from django_avp.references import Mentions
 from django_avp.schema import Schema
-from django_avp.schema_json import MAX_SCHEMA_BYTES
+from django_avp.schema_json import MAX_SCHEMA_BYTES, short_document
 
 __all__ = ["Transition", "guard_item", "is_same_schema", "schema_text", "transition"]
 
@@ -93,13 +92,14 @@ def _schema(text: str) -> Schema:
     return Schema.of(cedarpy.Schema.from_json_str(text))
 
 
-def _reader(text: str) -> Reader:
-    return Reader(str(cedarpy.Schema.from_json_str(text)))
-
-
 def _meaning(text: str) -> object:
-    schema, reader = _schema(text), _reader(text)
-    rest = {name: (entity.tags, frozenset(entity.ids)) for name, entity in reader.entities.items()}
+    handle = cedarpy.Schema.from_json_str(text)
+    schema, document = Schema.of(handle), short_document(handle)
+    rest = [
+        (namespace, name, entity.get("tags"), set(entity.get("enum", ())))
+        for namespace, part in sorted(document.items())
+        for name, entity in sorted(part["entityTypes"].items())
+    ]
     return schema.entity_types, schema.actions, rest
 
 

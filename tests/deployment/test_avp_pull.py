@@ -162,6 +162,17 @@ def test_a_schema_that_means_the_same_is_left_alone(store, directory, client):
     assert pull(directory)[0].endswith("nothing to do.\n")
 
 
+def test_a_schema_that_other_tools_put_is_left_alone(store, directory, client):
+    """With the comments of the file; the type of its tags is the same, however it is named."""
+    document = {"": {"entityTypes": {"U": {"tags": {"type": "String"}}}, "actions": {}}}
+    client.put_schema(policyStoreId=store, definition={"cedarJson": json.dumps(document)})
+    add(client, store, PERMIT)
+    directory.mkdir()
+    (directory / "schema.cedarschema").write_text("// Why\nentity U tags String;\n")
+    assert "change schema" not in pull(directory)[0]
+    assert texts(directory)["schema.cedarschema"].startswith("// Why")
+
+
 def test_the_identity_source_is_shown(store, directory, client, mint):
     """It decides whose tokens are taken, and is no file's matter."""
     add(client, store, PERMIT)

@@ -761,6 +761,18 @@ def test_a_schema_alone_is_pushed(strict, directory, endpoint):
     assert err == "[1/1] put schema\n"
 
 
+def test_a_schema_that_other_tools_put_can_change(store, directory, client):
+    """Their JSON names a primitive otherwise than Cedar's syntax does; it is the same type."""
+    kind = {"shape": {"type": "Record", "attributes": {"name": {"type": "String"}}}}
+    applies = {"principalTypes": ["U"], "resourceTypes": ["F"]}
+    document = {"": {"entityTypes": {"U": kind, "F": {}}, "actions": {"read": {"appliesTo": applies}}}}
+    client.put_schema(policyStoreId=store, definition={"cedarJson": json.dumps(document)})
+    text = "entity U = {{name: String{}}}; entity F; action read appliesTo {{principal: U, resource: F}};"
+    push(write(directory, state(PERMIT), text.format("")))
+    _, err = push(write(directory, state(PERMIT), text.format(", level?: Long")))
+    assert err == "[1/1] put schema\n"
+
+
 def test_while_nothing_permits_a_schema_is_put_at_once(strict, directory):
     """There is nothing that could open, so nothing stands in its way."""
     push(write(directory, state(FORBID), SCHEMA))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import cedarpy
 import pytest
 
@@ -95,6 +97,66 @@ def test_between_everything_of_both_is_declared():
         "entity V tags Long",
     ):
         assert part in text, part
+
+
+# What BASE declares, as other tools write it: types by their kinds, and references in full.
+WHERE = {"type": "Record", "attributes": {"ip": {"type": "Extension", "name": "ipaddr"}}}
+WHERE["attributes"]["old"] = {"type": "Boolean", "required": False}
+TAGS = {"type": "Set", "element": {"type": "Record", "attributes": {"a": {"type": "Long"}}}}
+AS_JSON = {
+    "N": {
+        "commonTypes": {"Where": WHERE},
+        "entityTypes": {
+            "G": {},
+            "F": {},
+            "Size": {"enum": ["s", "m"]},
+            "U": {
+                "memberOfTypes": ["N::G"],
+                "shape": {
+                    "type": "Record",
+                    "attributes": {"name": {"type": "String"}, "tags": TAGS, "at": {"type": "N::Where"}},
+                },
+                "tags": {"type": "String"},
+            },
+        },
+        "actions": {
+            "all": {},
+            "read": {
+                "memberOf": [{"id": "all"}],
+                "appliesTo": {
+                    "principalTypes": ["N::U"],
+                    "resourceTypes": ["N::F"],
+                    "context": {"type": "N::Where"},
+                },
+            },
+            "group": {},
+        },
+    }
+}
+
+
+def test_a_schema_is_the_same_in_the_json_of_other_tools():
+    """Cedar reads ``{"type": "String"}`` as ``__cedar::String``; a short name is that, too."""
+    stored = json.dumps(AS_JSON)
+    assert "__cedar::String" in schema_text(stored)
+    assert is_same_schema(stored, of(BASE))
+    wider = BASE.replace("name: String", "name: String, level?: Long")
+    for old, new in ((stored, of(wider)), (of(wider), stored)):
+        found = transition(old, new, (), ())
+        assert found.dangers == ()
+        assert is_same_schema(found.between, of(wider))
+
+
+def test_names_are_as_short_as_they_can_be():
+    """Not shorter: an entity type may have the name of a primitive, which it hides."""
+    text = "entity String; entity U = {a: __cedar::String, b: String}; namespace N { entity V = {a: __cedar::String}; }"
+    assert between(text, text) == str(cedarpy.Schema.from_str(text))
+    text = "entity A; namespace N { entity ipaddr; entity U in [N::V] = {a: __cedar::ipaddr, b: N::ipaddr, c: A}; }"
+    text = text.replace("entity A;", "entity A; entity B = {a: __cedar::Long};").replace(
+        "entity ipaddr", "entity V, ipaddr"
+    )
+    short = text.replace("__cedar::Long", "Long").replace("N::", "")
+    assert between(text, text) == str(cedarpy.Schema.from_str(short))
 
 
 def test_actions_that_begin_or_cease_to_apply_keep_what_they_have():
