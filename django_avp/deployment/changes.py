@@ -38,6 +38,15 @@ class Change:
     item: Item
     before: Item | None = None
 
+    @property
+    def closes(self) -> bool:
+        """Whether something may be allowed without it that is not with it."""
+        if self.verb is Verb.CREATE:
+            return self.item.is_forbid
+        if self.verb in (Verb.DELETE, Verb.CLEAN_UP):
+            return not self.item.is_forbid
+        return self.verb is not Verb.KEEP
+
 
 def changes_between(current: State, wanted: State, *, prune: bool) -> tuple[Change, ...]:
     """What a push would change, templates first.

@@ -75,7 +75,8 @@ def _schema_steps(
         # Nothing is allowed, so nothing can open.
         return [_put(Phase.SCHEMA if current.schema else Phase.FIRST_SCHEMA, schema)], ()
     written = [change.item for change in changes if change.verb in _WRITING and change.item.text]
-    between = transition(current.schema, schema, written, _statements(current, wanted))
+    closes = any(change.closes for change in changes)
+    between = transition(current.schema, schema, written, _statements(current, wanted), closes=closes)
     if between.dangers and not is_unsafe_allowed:
         raise PolicyError("The schema cannot change safely:\n" + "\n".join([*between.dangers, _CURE]))
     if between.dangers:

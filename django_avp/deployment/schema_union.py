@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import cedarpy
@@ -13,17 +14,21 @@ from django_avp.schema_json import short_document
 __all__ = ["union"]
 
 
-def union(old: str, new: str) -> str:
+def union(old: str, new: str, *, has_new_parents: bool = False) -> str:
     """Everything of both, by their declarations; what only the old one requires is optional.
+
+    Parents are the exception: no policy can tell which types of parents a request has, so that none could forbid those
+    that only one schema declares. They are refused instead.
 
     Args:
         old: a schema in Cedar's JSON format.
         new: another one.
+        has_new_parents: whether parents that only the new one declares are taken.
 
     Raises:
         ValueError: they declare one thing differently.
     """
-    return json.dumps(_namespaces(_document(old), _document(new)))
+    return json.dumps(_namespaces(_document(old), _document(new), has_new_parents))
 
 
 def _document(text: str) -> dict[str, Any]:
@@ -31,7 +36,8 @@ def _document(text: str) -> dict[str, Any]:
     return short_document(cedarpy.Schema.from_json_str(text))
 
 
-def _namespaces(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def _namespaces(old: Mapping[str, Any], new: Mapping[str, Any], has_new_parents: bool) -> dict[str, Any]:
+    merge_entity = partial(_entity, has_new_parents)
     return {
         namespace: {
             kind: _both(
@@ -39,7 +45,7 @@ def _namespaces(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
                 new.get(namespace, {}).get(kind, {}),
                 merge,
             )
-            for kind, merge in (("commonTypes", _type), ("entityTypes", _entity), ("actions", _action))
+            for kind, merge in (("commonTypes", _type), ("entityTypes", merge_entity), ("actions", _action))
         }
         for namespace in {**old, **new}
     }
@@ -56,14 +62,15 @@ def _both(
     }
 
 
-def _entity(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _entity(has_new_parents: bool, old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> dict[str, Any]:
     if "enum" in old or "enum" in new:
         if not ("enum" in old and "enum" in new):
             raise ValueError(f"{name} is an enumeration in one schema and none in the other")
         return {"enum": _joined(old["enum"], new["enum"])}
+    parents = {*new["memberOfTypes"]} if has_new_parents else {*new["memberOfTypes"]} & {*old["memberOfTypes"]}
     tags = [one["tags"] for one in (old, new) if "tags" in one]
     return {
-        "memberOfTypes": _joined(old["memberOfTypes"], new["memberOfTypes"]),
+        "memberOfTypes": sorted(parents),
         "shape": _type(old["shape"], new["shape"], name),
         **({"tags": _type(tags[0], tags[-1], f"{name}'s tags")} if tags else {}),
     }

@@ -50,7 +50,9 @@ def schema_text(schema: str | None) -> str:
     return str(cedarpy.Schema.from_json_str(schema)) if schema else ""
 
 
-def transition(old: str | None, new: str, written: Iterable[Item], mentioned: Iterable[Item]) -> Transition:
+def transition(
+    old: str | None, new: str, written: Iterable[Item], mentioned: Iterable[Item], *, closes: bool = True
+) -> Transition:
     """The way from one schema to another.
 
     Args:
@@ -58,17 +60,19 @@ def transition(old: str | None, new: str, written: Iterable[Item], mentioned: It
         new: what it is to have.
         written: the statements that are to be there afterwards.
         mentioned: all statements, the old ones among them.
+        closes: whether anything may be allowed before and not afterwards.
     """
     groups = tuple(_changed_groups(old, new, mentioned))
     if old is None:
         return Transition(new, dangers=groups)
+    before, after = _schema(old), _schema(new)
+    beginning, ending = _undeclared(before, after), _undeclared(after, before)
     try:
-        between = union(old, new)
+        # Where nothing closes, requests that are taken early are allowed nothing but what they are to be allowed.
+        between = union(old, new, has_new_parents=not (closes or ending))
         handle = cedarpy.Schema.from_json_str(between)
     except ValueError as error:
         return Transition(new, dangers=(*groups, f"{error}."))
-    before, after = _schema(old), _schema(new)
-    beginning, ending = _undeclared(before, after), _undeclared(after, before)
     guards = ((Phase.GUARDS, beginning), (Phase.FORBIDS_CREATE, ending))
     dangers = [*groups, *_misfits(handle, written)]
     if len(between.encode()) > MAX_SCHEMA_BYTES:
