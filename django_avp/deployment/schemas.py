@@ -137,15 +137,27 @@ def _undeclared(one: Schema, other: Schema) -> str:
     """The condition of what one schema does not take and the other does: whole actions, and types of others."""
     known = {uid: action for uid, action in one.actions.items() if action.principals}
     conditions = []
-    if any(action.principals and uid not in known for uid, action in other.actions.items()):
-        listed = ", ".join(sorted(map(str, known)))
-        conditions.append(f"!([{listed}].contains(action))" if listed else "true")
+    others = {uid for uid, action in other.actions.items() if action.principals}
+    if others - known.keys():
+        conditions.append(f"!({_is_listed(known, others)})" if known else "true")
     for uid, action in known.items():
         wider = other.actions.get(uid, action)
         if wider.principals - action.principals or wider.resources - action.resources:
             sides = [_is_one("principal", action.principals), _is_one("resource", action.resources)]
             conditions.append(f"(action == {uid} && !({' && '.join(sides)}))")
     return " || ".join(conditions)
+
+
+def _is_listed(known: Iterable[EntityUid], others: Iterable[EntityUid]) -> str:
+    """The condition that the action is a known one; under a schema that has others, too, it is well-typed."""
+    listed: dict[str, list[str]] = {}
+    for uid in sorted(known, key=str):
+        listed.setdefault(uid.type, []).append(str(uid))
+    lists = {kind: f"[{', '.join(uids)}].contains(action)" for kind, uids in listed.items()}
+    if len({uid.type for uid in others} | lists.keys()) == 1:
+        return "".join(lists.values())
+    # Actions of two namespaces have two types, which are not compared with each other.
+    return " || ".join(f"(action is {kind} && {contains})" for kind, contains in lists.items())
 
 
 def _is_one(side: str, types: Iterable[str]) -> str:

@@ -745,6 +745,28 @@ def test_what_the_old_schema_alone_declares_goes_at_the_end(strict, directory, e
     assert push(directory)[0].endswith("nothing to do.\n")
 
 
+def test_a_store_that_validates_gets_actions_of_several_namespaces(strict, directory):
+    """One comes, and is guarded in words that the store takes; a namespace goes as well."""
+    text = "namespace {} {{entity U, F; action {} appliesTo {{principal: U, resource: F}};}}"
+    first = text.format("A", "read")
+    push(write(directory, state(PERMIT), first + text.format("B", "read")))
+    write(
+        directory,
+        state(f"{PERMIT}\n{ERASE.replace('Action::', 'B::Action::')}"),
+        first + text.format("B", "read, erase"),
+    )
+    _, err = push(directory)
+    assert [line.partition("] ")[2] for line in err.splitlines()] == [
+        'create forbid "avp-push-schema--guard"',
+        "put schema",
+        'create forbid "e"',
+        'delete forbid "avp-push-schema--guard"',
+    ]
+    _, err = push(write(directory, state(PERMIT), first), "--prune")
+    assert 'create forbid "avp-push-schema--guard"' in err
+    assert push(directory)[0].endswith("nothing to do.\n")
+
+
 def test_a_schema_alone_is_pushed(strict, directory, endpoint):
     """With nothing else to do; an attribute that is new needs no guard."""
     push(write(directory, state(PERMIT), SCHEMA))

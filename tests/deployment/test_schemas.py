@@ -9,6 +9,7 @@ import pytest
 
 from django_avp.deployment.schemas import guard_item, is_same_schema, schema_text, transition
 from django_avp.deployment.steps import Phase
+from django_avp.schema import Schema
 from django_avp.schema_json import schema_json
 from tests.deployment.support import state
 
@@ -253,3 +254,44 @@ def test_g4_guards_forbid_what_one_of_the_schemas_does_not_declare():
     assert transition(of(new), of(BASE), (), ()).guards == ((Phase.FORBIDS_CREATE, found.guards[0][1]),)
     assert transition(of(BASE), of(BASE), (), ()).guards == ()
     assert is_same_schema(transition(of(BASE), of(BASE), (), ()).between, of(BASE))
+
+
+def two(first, second):
+    """A schema of two namespaces, with these actions."""
+    return "".join(
+        f"namespace {name} {{ entity U, F; action {actions} appliesTo {{principal: U, resource: F}}; }}"
+        for name, actions in (("A", first), ("B", second))
+        if actions
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (two("read", "read"), two("read", "read, write")),
+        (two("read", ""), two("read", "read")),
+        (two("read, write", "read"), two("read", "read, print")),
+        (two("read", "read"), two("read", "")),
+    ],
+)
+def test_g4_guards_conform_where_actions_are_in_several_namespaces(old, new):
+    """To the schema that is there when they are created: actions of two namespaces are no members of one list."""
+    found = transition(of(old), of(new), (), ())
+    assert found.guards
+    for phase, condition in found.guards:
+        schema = of(old) if phase is Phase.GUARDS else found.between
+        guard, declared = guard_item(condition, "x--guard"), Schema.of(cedarpy.Schema.from_json_str(schema))
+        assert cedarpy.validate_policies(guard.text, declared.handle).validation_passed, guard.text
+        # It forbids exactly what the other one of the two does not declare.
+        known = Schema.of(cedarpy.Schema.from_json_str(of(old) if phase is Phase.GUARDS else of(new))).actions
+        asked = Schema.of(cedarpy.Schema.from_json_str(found.between)).actions
+        for uid in asked:
+            request = {
+                "principal": {"type": uid.type.replace("Action", "U"), "id": "ann"},
+                "action": uid.as_json(),
+                "resource": {"type": uid.type.replace("Action", "F"), "id": "1"},
+                "context": {},
+            }
+            text = f"permit (principal, action, resource);\n{guard.text}"
+            (answer,) = cedarpy.is_authorized_batch([request], text, [])
+            assert (answer.decision is cedarpy.Decision.Allow) is (uid in known), uid
