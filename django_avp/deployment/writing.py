@@ -7,8 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 from django_avp.deployment.items import Item, Kind, State, name_of
+from django_avp.deployment.statements import with_id
 from django_avp.deployment.steps import Act, Step
 from django_avp.engines.synced.calling import Caller
+from django_avp.policy_files import MAX_POLICY_BYTES
 
 __all__ = ["Writer"]
 
@@ -50,7 +52,7 @@ class Writer:
         # same for each attempt, so that one whose answer was lost does not create a second policy.
         parameters: dict[str, Any] = {**named, "clientToken": str(uuid4())}
         if item.kind is Kind.TEMPLATE:
-            created = self._call("create_policy_template", statement=item.text, **parameters)["policyTemplateId"]
+            created = self._call("create_policy_template", statement=_statement(item), **parameters)["policyTemplateId"]
         else:
             created = self._call("create_policy", definition=self._definition(item), **parameters)["policyId"]
         return str(created)
@@ -78,12 +80,20 @@ class Writer:
 
     def _definition(self, item: Item) -> dict[str, Any]:
         if item.kind is Kind.POLICY:
-            return {"static": {"statement": item.text}}
+            return {"static": {"statement": _statement(item)}}
         values = {slot[1:]: {"entityType": kind, "entityId": uid} for slot, kind, uid in item.values}
         return {"templateLinked": {"policyTemplateId": self._service_ids[True, item.template], **values}}
 
     def _call(self, operation: str, **parameters: Any) -> Any:
         return self._caller.call(operation, policyStoreId=self._store, **parameters)
+
+
+def _statement(item: Item) -> str:
+    """What the service gets: a copy has a longer id than what it is a copy of, and may be too long with it.
+
+    Its name is what it is known by, so that its ``@id`` may be empty.
+    """
+    return item.text if len(item.text.encode()) <= MAX_POLICY_BYTES else with_id(item.text, "")
 
 
 def _key(item: Item) -> tuple[bool, str]:

@@ -27,6 +27,7 @@ from django_avp.engines.synced.pulling import Puller
 from django_avp.engines.synced.snapshot import Snapshot
 from django_avp.engines.synced.stores import READING_PERMISSIONS
 from django_avp.exceptions import PolicyError
+from django_avp.policy_files import MAX_POLICY_BYTES
 from django_avp.schema_json import schema_json
 from django_avp.testing.endpoint import Endpoint, Fault
 from tests.deployment.generated import policies, variation
@@ -450,6 +451,18 @@ def test_g4_over_http_pushes_that_are_interrupted_open_nothing(client, make_stor
         assert all(allowed <= old | new for allowed in seen)
         assert plan(Reading(client, name).read(), after, prune=True).steps == ()
     assert resumed > 30
+
+
+@pytest.mark.parametrize("principal", ["principal", "principal == ?principal"])
+def test_a_forbid_of_the_most_bytes_can_change(store, client, content, principal):
+    """Its guard has a longer id, and fits into the limit, too; a push that stops there goes on with it."""
+    text = f'@id("f") forbid ({principal}, action, resource) when {{{{ context.note == "{{}}" }}}};'
+    first, second = (state(text.format(letter * (MAX_POLICY_BYTES - len(text.format(""))))) for letter in "ab")
+    run(client, store, first)
+    assert "Interrupted. 1 of 3 steps were made" in run(client, store, second, 1)
+    assert names(content) == ["f", "f--guard"]
+    run(client, store, second)
+    assert names(content) == ["f"]
 
 
 def test_ctrl_c_is_no_end_without_a_word(store, directory, content):
