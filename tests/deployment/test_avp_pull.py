@@ -205,6 +205,36 @@ def test_nothing_is_written_for_a_plan(store, directory, client, monkeypatch):
     pull(directory, "--check", yes=False)
 
 
+@pytest.mark.parametrize(
+    ("name", "saved"),
+    [
+        ("policies.cedar", f'{PERMIT}\n@id("mine") forbid (principal, action, resource);'),
+        ("f.cedar", '@id("mine") forbid (principal, action, resource);'),
+        ("schema.cedarschema", "entity U;"),
+    ],
+)
+def test_what_is_saved_while_it_asks_is_not_written_over(store, directory, client, monkeypatch, name, saved):
+    """Be it another policy of a file that changes, or a file in the place of one that is new."""
+    write(directory, state(PERMIT))
+    add(client, store, PERMIT.replace(";", " when { context.mfa };"))
+    add(client, store, FORBID)
+    before = texts(directory)
+
+    class Editor(StringIO):
+        """Somebody who saves a file before the answer is read."""
+
+        def readline(self, *args):
+            (directory / name).write_text(saved)
+            return super().readline(*args)
+
+    monkeypatch.setattr("sys.stdin", Editor("y\n"))
+    with pytest.raises(CommandError, match="have changed since they were read. Nothing was done"):
+        pull(directory, yes=False)
+    assert texts(directory) == {**before, name: saved}
+    pull(directory)
+    assert saved.splitlines()[-1] in texts(directory)[name]
+
+
 def test_as_json_it_is_for_programs(store, directory, client):
     """What differs, what is kept, and the files."""
     policy = add(client, store, PERMIT)

@@ -17,7 +17,7 @@ from django_avp.deployment.reporting import change_document, change_lines, schem
 from django_avp.engines.synced.content import Source
 from django_avp.engines.synced.stores import READING_PERMISSIONS
 from django_avp.engines.verified_permissions.client import Connection
-from django_avp.policy_files import write_all
+from django_avp.policy_files import fingerprint, write_all
 
 __all__ = ["Command"]
 
@@ -50,12 +50,15 @@ class Command(BaseCommand):
                     f"{store}: somebody pushes, so what is there is neither old nor new. Wait for its end; if it was "
                     "killed, finish it with avp_push --take-over."
                 )
+            marks = fingerprint(directories)
             pulled = pull(directories, stored, prune=options["prune"])
             is_text, is_writing = options["format"] == "text", not (options["dry_run"] or options["check"])
             if is_text:
                 self._show(store, pulled, reading.content.source)
             if pulled.texts and is_writing:
                 agreed(f"Write {len(pulled.texts)} files?", options)
+                if fingerprint(directories) != marks:
+                    raise CommandError("The files have changed since they were read. Nothing was done; run it again.")
                 write_all(pulled.texts)
             result = "nothing to do" if not pulled.texts else "written" if is_writing else "nothing was done"
             self.stdout.write(
