@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
-from django.db.models import F, Q
+from django.db.models import F, Lookup, Q
 from django.db.models.lookups import IsNull
 
 __all__ = [
@@ -109,5 +109,9 @@ def mapped(expression: Any, name: Any) -> Any:
     if isinstance(expression, F):
         return name(expression)
     clone = expression.copy()
-    clone.set_source_expressions([item and mapped(item, name) for item in expression.get_source_expressions()])
+    sources = [item and mapped(item, name) for item in expression.get_source_expressions()]
+    clone.set_source_expressions(sources)
+    if not isinstance(clone, Lookup):
+        # Django tells expressions apart by what they were made of, and would take this one for the first.
+        clone.identity = (expression.identity, *sources)
     return clone

@@ -1140,6 +1140,31 @@ def test_computed_attributes_have_expressions(lists, item):
         lists.when("resource.shelf.broken == 4")
 
 
+def computed(base, **expressions):
+    """A definition with attributes that are computed from a row, and their expressions."""
+    body = {f"attribute_{name}": lambda self, row, read=read: read(row) for name, (read, _) in expressions.items()}
+    body |= {f"expression_{name}": lambda self, found=found: found for name, (_, found) in expressions.items()}
+    return type("Entity", (base,), body)
+
+
+def test_one_expression_of_two_rows(lists, item):
+    """What the same method gives for another row is another condition."""
+    four, six = Shelf.objects.create(level=2), Shelf.objects.create(level=3)
+    item(memo="both", shelf=four, loose=four)
+    item(memo="one", shelf=four, loose=six)
+    lists.definitions[Item] = declared(attributes=["shelf", "loose"])
+    lists.definitions[Shelf] = computed(
+        lists.definitions[Shelf], double=(lambda shelf: shelf.level * 2, F("level") * 2)
+    )
+    for condition in (
+        "resource.shelf.double == 4 && resource.loose.double == 4",
+        "resource.shelf.double == 4 && resource.loose.double == 6",
+        "resource.shelf.double == 4 && !(resource.loose.double == 4)",
+    ):
+        true, _ = lists.split(condition)
+        assert len(true) == 1
+
+
 def test_a2_users_among_many_parents(lists, item, user):
     """A row is in each of them, and in nobody else."""
     lists.definitions[Item] = declared(parents=["readers"])
