@@ -13,6 +13,7 @@ from django.core.exceptions import FieldDoesNotExist, FieldError, ImproperlyConf
 from django.db import models
 from django.db.models import ExpressionWrapper, F
 from django.db.models.constants import LOOKUP_SEP
+from django.db.models.expressions import RawSQL
 
 from django_avp.cedar import EntityUid, qualify
 from django_avp.conf import conf
@@ -21,12 +22,14 @@ from django_avp.entities.columns import Column, Shape, entity_id
 if TYPE_CHECKING:
     from django_avp.entities.registry import Registry
 
-__all__ = ["ModelEntity", "Plan", "is_user"]
+__all__ = ["EXPRESSION_CURE", "ModelEntity", "Plan", "is_user"]
 
 ModelClass: TypeAlias = type[models.Model]  # in the class below, `type` is an entity type
 
 _METHOD = "attribute_"
 _EXPRESSION = "expression_"
+EXPRESSION_CURE = "Put what it reads of other rows into a Subquery, and write no SQL of your own."
+"""What to do about the :meth:`~ModelEntity.fault` of an expression."""
 _HELD = (
     models.BooleanField,
     models.IntegerField,
@@ -138,15 +141,34 @@ class ModelEntity:
         """
         method = getattr(self, f"{_EXPRESSION}{name}", None)
         expression = method() if method else None
-        if isinstance(expression, F):
+        if type(expression) is F:
             # A column is an attribute like those of `attributes`, a reference or a Set among them.
             return self._column(name, expression.name, f"{_EXPRESSION}{name}")  # type: ignore[attr-defined]
-        return None if expression is None else ExpressionWrapper(expression, self._field_of(name, expression))
+        return None if expression is None else ExpressionWrapper(expression, self._query(name, expression)[1])
 
-    def _field_of(self, name: str, expression: Any) -> Any:
+    def fault(self, name: str) -> str:
+        """Why the expression of a computed attribute is not about one row alone; empty if it is, a column included."""
+        expression = self.expression(name)
+        if expression is None or isinstance(expression, Column):
+            return ""
+        query, _ = self._query(name, expression)
+        found = query.annotations["avp_attribute"]
+        joins = (table.join_field for table in query.alias_map.values() if hasattr(table, "join_field"))
+        if (
+            found.contains_aggregate
+            or found.contains_over_clause
+            or not all(join.concrete or join.one_to_one for join in joins)
+        ):
+            return f"{_EXPRESSION}{name} looks at several rows: an aggregate, a window, or a relation to many"
+        if any(isinstance(part, RawSQL) for part in _parts(found)):
+            return f"{_EXPRESSION}{name} has a RawSQL, whose columns no query can tell to be those of its row"
+        return ""
+
+    def _query(self, name: str, expression: Any) -> tuple[Any, Any]:
+        """The query that an expression is resolved in, and the field of its value."""
         try:
-            annotations = models.QuerySet(self.model).annotate(avp_attribute=expression).query.annotations
-            return annotations["avp_attribute"].output_field
+            query = models.QuerySet(self.model).annotate(avp_attribute=expression).query
+            return query, query.annotations["avp_attribute"].output_field
         except FieldError as error:
             raise ImproperlyConfigured(
                 f"{_EXPRESSION}{name}: {error} Give it columns that there are, and an output_field."
@@ -200,6 +222,8 @@ class ModelEntity:
             yield str(error)
             return
         yield from (problem for column in columns if (problem := _problem(column)))
+        faults = (fault for name in self.computed if (fault := self.fault(name)))
+        yield from (f"{fault}. {EXPRESSION_CURE}" for fault in faults)
         expressions = {name.removeprefix(_EXPRESSION) for name in dir(type(self)) if name.startswith(_EXPRESSION)}
         for name in sorted(expressions - self.computed.keys()):
             yield f"expression_{name} is the expression of no attribute. Write a method attribute_{name}(self, obj)."
@@ -278,6 +302,13 @@ def _concrete(model: ModelClass) -> ModelClass:
 
 def _is_to_many(relations: Iterable[Any]) -> bool:
     return any(relation.one_to_many or relation.many_to_many for relation in relations)
+
+
+def _parts(expression: Any) -> Iterator[Any]:
+    """An expression and all that it is made of, but for its subqueries."""
+    yield expression
+    for part in getattr(expression, "get_source_expressions", tuple)():
+        yield from _parts(part)
 
 
 def _is_shape(shape: object) -> bool:

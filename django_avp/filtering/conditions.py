@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
-from django.db.models import F, Lookup, Q
+from django.db.models import Expression, F, Lookup, OuterRef, Q
 from django.db.models.lookups import IsNull
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "all_of",
     "any_of",
     "in_groups",
+    "is_movable",
     "is_null",
     "mapped",
     "negated",
@@ -104,8 +105,20 @@ def parts_of(condition: Q, connector: str) -> Iterator[Q]:
         yield condition
 
 
+def is_movable(expression: Any) -> bool:
+    """Whether every name of a column in an expression is an ``F`` that :func:`mapped` replaces.
+
+    Subqueries and ``Q`` name columns in other ways, and so may a lookup among several values.
+    """
+    if type(expression) in (F, OuterRef):
+        return True
+    if not isinstance(expression, Expression) or isinstance(getattr(expression, "rhs", None), list | tuple | set):
+        return False
+    return all(item is None or is_movable(item) for item in expression.get_source_expressions())
+
+
 def mapped(expression: Any, name: Any) -> Any:
-    """An expression with every name of a column replaced, ``F("title")`` by ``name(F("title"))``."""
+    """A movable expression with every name of a column replaced, ``F("title")`` by ``name(F("title"))``."""
     if isinstance(expression, F):
         return name(expression)
     clone = expression.copy()

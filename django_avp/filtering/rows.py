@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
-from django.db.models import Exists, F, ManyToManyField, OuterRef, QuerySet
+from django.db.models import Exists, F, ManyToManyField, OuterRef, QuerySet, Subquery
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.fields.reverse_related import ManyToManyRel, ManyToOneRel
 from django.db.models.lookups import Exact
 
 from django_avp.entities.columns import Column
-from django_avp.entities.model_entity import ModelEntity
+from django_avp.entities.model_entity import EXPRESSION_CURE, ModelEntity
 from django_avp.filtering.collections import RelatedMembers, array_members
-from django_avp.filtering.conditions import Condition, is_null, mapped, not_null, where
+from django_avp.filtering.conditions import Condition, is_movable, is_null, mapped, not_null, where
 from django_avp.filtering.dialects import DIALECTS, Dialect
 from django_avp.filtering.documents import Document
 from django_avp.filtering.outcomes import FAILS, Outcome, known, truth
@@ -101,8 +101,22 @@ class Row:
             )
         if isinstance(found, Column):
             return self._value(found)
-        moved = mapped(found, lambda column: F(self.prefix + column.name))
-        return self._single(term_of(moved, found.output_field, self.dialect), is_optional=True)
+        if fault := self.definition.fault(name):
+            raise Untranslatable(fault, EXPRESSION_CURE)
+        return self._single(term_of(self._moved(found), found.output_field, self.dialect), is_optional=True)
+
+    def _moved(self, expression: Any) -> Any:
+        """An expression of the columns of this row, as the list's own row sees it."""
+        if not self.prefix:
+            return expression
+        if is_movable(expression):
+            return mapped(expression, lambda column: F(self.prefix + column.name))
+        # Its names are those of a query of this row, so it gets one.
+        key = self.definition.identifier.name
+        row: QuerySet[Any] = (
+            QuerySet(self.definition.model).order_by().filter(Exact(F(key), OuterRef(self.prefix + key)))
+        )
+        return Subquery(row.values(avp_attribute=expression), expression.output_field)
 
     # Relations
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import OuterRef, QuerySet
 
-from django_avp.filtering.conditions import Condition, all_of, mapped, not_null, where
+from django_avp.filtering.conditions import Condition, all_of, is_movable, mapped, not_null, where
 from django_avp.filtering.dialects import Dialect, Template, TextTest
 from django_avp.filtering.outcomes import Outcome
 from django_avp.filtering.untranslatable import Untranslatable
@@ -134,7 +134,15 @@ class Record:
 
 
 def outer(expression: Any) -> Any:
-    """An expression as a subquery of its row sees it."""
+    """An expression as a subquery of its row sees it.
+
+    Raises:
+        Untranslatable: it names columns in a way that only a query of its own rows understands.
+    """
+    if not is_movable(expression):
+        raise Untranslatable(
+            "what has a subquery or a Q in it is looked for in a Set of rows", "Have the rows checked one by one."
+        )
     return mapped(expression, lambda name: OuterRef(name if isinstance(name, OuterRef) else name.name))
 
 

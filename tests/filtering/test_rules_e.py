@@ -9,10 +9,29 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
-from django.db.models import Count, F, Window
-from django.db.models.functions import RowNumber
+from django.db.models import (
+    BooleanField,
+    Case,
+    CharField,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    F,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+    Window,
+)
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import RowNumber, Upper
+from django.db.models.lookups import In
 
 from django_avp.cedar import EntityUid
+from django_avp.entities import registry
 from django_avp.exceptions import UntranslatablePolicyError
 from tests.conftest import POOL, sqlite_only
 from tests.filtering.conftest import BoxEntity, RoomEntity, ShelfEntity, declared
@@ -1147,6 +1166,81 @@ def computed(base, **expressions):
     return type("Entity", (base,), body)
 
 
+def shelves_of_several_kinds():
+    """Items on shelves, whose own keys are those of shelves that differ."""
+    busy, idle = (Shelf.objects.create(name=name, level=level) for name, level in (("b", 1), ("i", 2)))
+    below = Shelf.objects.create(name="c", level=1, parent=busy)
+    for key, name, shelf, loose in [
+        (idle.pk, "i", busy, idle),
+        (busy.pk, "b", idle, busy),
+        (900, "c", below, None),
+        (901, "d", None, below),
+    ]:
+        Item.objects.create(pk=key, name=name, memo=name, shelf=shelf, loose=loose, flag=key == idle.pk)
+    Item.objects.create(pk=902, name="e", flag=False, loose_id=903)  # there is no such shelf
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "resource.busy",
+        "resource.shelf.busy",
+        "resource.loose.busy",
+        "resource.shelf.parent.busy",
+        "resource.shelf.parent.busy && !(resource.busy)",
+        'resource.shelf.first == "i"',
+        'resource.shelf.first like "i*"',
+        "resource.shelf.listed",
+        "resource.shelf.either",
+        "resource.either && resource.shelf.either",
+        'resource.shelf.state == "low"',
+        'resource.shelf.parent.state == "low"',
+        'resource.state == "on"',
+        'resource.state == resource.shelf.state || resource.state == "off"',
+        'resource.shelf.start == "b"',
+        'resource.start == "i" && resource.shelf has start',
+    ],
+)
+def test_expressions_of_queries_and_conditions(lists, condition):
+    """A subquery, a Q or a slice is about the row that the expression is of, whatever leads to it."""
+    shelves_of_several_kinds()
+    on_shelf = QuerySet(Item).filter(shelf=OuterRef("pk"))
+    beside = QuerySet(Item).filter(shelf=OuterRef("shelf"), flag=True)
+    lists.definitions[Shelf] = computed(
+        lists.definitions[Shelf],
+        busy=(lambda shelf: shelf.item_set.filter(flag=True).exists(), Exists(on_shelf.filter(flag=True))),
+        first=(
+            lambda shelf: shelf.item_set.order_by("pk").values_list("name", flat=True).first(),
+            Subquery(on_shelf.order_by("pk").values("name")[:1]),
+        ),
+        either=(
+            lambda shelf: shelf.level == 2 or shelf.name == "c",
+            ExpressionWrapper(Q(level=2) | Q(name="c"), BooleanField()),
+        ),
+        listed=(lambda shelf: shelf.level in (shelf.pk, 2), In(F("level"), [F("id"), Value(2)])),
+        state=(
+            lambda shelf: "low" if shelf.level < 2 else "high",
+            Case(When(level__lt=2, then=Value("low")), default=Value("high"), output_field=CharField()),
+        ),
+        start=(lambda shelf: shelf.name[:1], F("name")[:1]),
+    )
+    lists.definitions[Item] = computed(
+        declared(attributes=["shelf", "loose"]),
+        busy=(
+            lambda item: item.shelf is not None and item.shelf.item_set.filter(flag=True).exists(),
+            Exists(beside),
+        ),
+        either=(lambda item: bool(item.flag or item.name == "c"), Q(flag=True) | Q(name="c")),
+        state=(
+            lambda item: "on" if item.flag else "off",
+            Case(When(flag=True, then=Value("on")), default=Value("off")),
+        ),
+        start=(lambda item: item.name[:1], F("name")[:1]),
+    )
+    true, _ = lists.split(condition)
+    assert true
+
+
 def test_one_expression_of_two_rows(lists, item):
     """What the same method gives for another row is another condition."""
     four, six = Shelf.objects.create(level=2), Shelf.objects.create(level=3)
@@ -1163,6 +1257,46 @@ def test_one_expression_of_two_rows(lists, item):
     ):
         true, _ = lists.split(condition)
         assert len(true) == 1
+
+
+def test_an_expression_in_a_set_of_rows(lists, item):
+    """What the database finds for a row is looked for among its tags, where columns alone say it."""
+    item(memo="a", name="a").tags.set([Tag.objects.create(name="a"), Tag.objects.create(name="A")])
+    item(memo="b", name="b").tags.set([Tag.objects.create(name="c")])
+    lists.definitions[Item] = computed(
+        declared(),
+        first=(lambda item: item.name, Subquery(QuerySet(Item).filter(pk=OuterRef("pk")).values("name")[:1])),
+        loud=(lambda item: item.name.upper(), Upper("name")),
+    )
+    true, _ = lists.split("resource.tags.contains(resource.loud)")
+    assert [row.memo for row in true] == ["a"]
+    with pytest.raises(UntranslatablePolicyError, match="a subquery or a Q"):
+        lists.when("resource.tags.contains(resource.first)")
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        (Count("marks"), "several rows"),
+        (Window(RowNumber()), "several rows"),
+        (F("marks__score") + 0, "several rows"),
+        (Case(When(tags__name="a", then=Value(1)), default=Value(0)), "several rows"),
+        (F("small") + RawSQL("small + %s", [1], IntegerField()), "a RawSQL"),
+    ],
+)
+def test_expressions_that_are_not_about_one_row(lists, item, expression, reason):
+    """They are refused, the check of the declaration tells, and what is decided row by row works."""
+    item(memo="one", count=1)
+    lists.definitions[Item] = computed(
+        declared(), number=(lambda item: 1, expression), plain=(lambda item: 1, F("small"))
+    )
+    with pytest.raises(UntranslatablePolicyError, match=f"expression_number .*{reason}"):
+        lists.when("resource.number == 1")
+    with lists.asking("permit (principal, action, resource) when { resource.number == 1 };") as authorization:
+        (problem,) = registry.get(Item).problems()
+        found = authorization.permitted("View", lists.queryset, on_untranslatable="check")
+        assert [row.memo for row in found] == ["one"]
+    assert reason in problem
 
 
 def test_a2_users_among_many_parents(lists, item, user):
