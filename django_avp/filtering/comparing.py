@@ -58,8 +58,7 @@ def _same_term(term: Term, other: Any, dialect: Dialect) -> Condition:
         # No text has a NUL that is present (rule E6), and PostgreSQL takes none as a parameter.
         if "\0" in other:
             return False
-        is_collated = getattr(term.field, "db_collation", None)
-        sql = dialect.same_collated_text if is_collated else dialect.same_text
+        sql = dialect.same_collated_text if term.is_collated else dialect.same_text
         return where(TextTest(sql, term.expression, "equals", other))
     value = _parameter(term, other)
     return False if value is None else where(Exact(term.expression, value))
@@ -67,7 +66,7 @@ def _same_term(term: Term, other: Any, dialect: Dialect) -> Condition:
 
 def _same_terms(left: Term, right: Term, dialect: Dialect) -> Condition:
     if is_text(left.field) and is_text(right.field):
-        return where(Template(dialect.same_columns, left.expression, right.expression))
+        return where(Template(dialect.same_columns, left.text(dialect), right.text(dialect)))
     if _are_comparable(left, right):
         return where(Exact(left.expression, right.expression))
     raise Untranslatable(

@@ -132,9 +132,9 @@ class Dialect:
     Attributes:
         vendor: its name in messages.
         same_text: two texts are equal, character by character.
-        same_collated_text: the same for a column that was given a collation of its own.
+        same_collated_text: the same for a text that may have a collation of its own.
         same_columns: two columns, of whatever collations, have equal texts.
-        collated: a text of such a column, as it compares by character and case.
+        collated: such a text, as it compares by character and case.
         like: a text matches a pattern, by character and case.
         wildcards: how ``*`` is written in a pattern, what escapes a character, and which are escaped.
         has_no_nul: a text has no NUL; empty where the database keeps none.
@@ -198,9 +198,9 @@ def _lacks(characters: str) -> str:
 SQLITE = Dialect(
     vendor="SQLite",
     same_text="{0} = {1}",
-    same_collated_text="{0} = {1} COLLATE BINARY",
+    same_collated_text="({0}) COLLATE BINARY = {1}",
     same_columns="{0} = {1} COLLATE BINARY",
-    collated="{0} COLLATE BINARY",
+    collated="({0}) COLLATE BINARY",
     like="{0} GLOB {1}",
     wildcards=("*", "[{}]", "*?["),
     has_no_nul="INSTR({0}, CHAR(0)) = 0",
@@ -246,9 +246,9 @@ _POSTGRESQL_TEXT = {
 POSTGRESQL = Dialect(
     vendor="PostgreSQL",
     same_text="{0} = {1}",
-    same_collated_text='({0} = {1} AND {0} COLLATE "C" = {1})',
+    same_collated_text='({0} = {1} AND ({0}) COLLATE "C" = {1})',
     same_columns='{0} COLLATE "C" = {1} COLLATE "C"',
-    collated='{0} COLLATE "C"',
+    collated='({0}) COLLATE "C"',
     like="{0} LIKE {1} ESCAPE '!'",
     wildcards=("%", "!{}", "%_!"),
     has_no_nul="",

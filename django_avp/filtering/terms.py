@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import OuterRef, QuerySet
+from django.db.models import F, OuterRef, QuerySet
 
 from django_avp.filtering.conditions import Condition, all_of, is_movable, mapped, not_null, where
 from django_avp.filtering.dialects import Dialect, Template, TextTest
@@ -67,9 +67,16 @@ class Term:
     expression: Any
     field: models.Field[Any, Any]
 
+    @property
+    def is_collated(self) -> bool:
+        """Whether it may be a text with a collation of its own: a column that was given one, or computed of columns."""
+        # What the templates here compute, they compute of JSON.
+        is_plain = type(self.expression) in (F, OuterRef, Template)
+        return bool(getattr(self.field, "db_collation", None)) or not is_plain
+
     def text(self, dialect: Dialect) -> Any:
-        """The text, as it compares by character and case, of a column that may have a collation of its own."""
-        if not getattr(self.field, "db_collation", None):
+        """The text, as it compares by character and case, whatever its collation."""
+        if not self.is_collated:
             return self.expression
         return Template(dialect.collated, self.expression, output_field=models.TextField())
 
@@ -191,6 +198,8 @@ def _inexact(kind: str, field: Any, dialect: Dialect) -> str:
             return "a decimal of Cedar has 4 places and 14 digits before them, and this column may have more"
         if dialect.vendor == "SQLite" and digits > _MOST_SQLITE_DIGITS:
             return "SQLite tells decimals apart by 15 digits, and this column has more"
+    if is_text(field) and type(field).db_type is not models.Field.db_type:
+        return f"a {type(field).__name__} has a column type of its own, which may compare text in its own way"
     if isinstance(field, models.DateTimeField) and not settings.USE_TZ:
         return "without USE_TZ a datetime is local time, which no query converts"
     if kind == "ipaddr" and dialect.vendor != "PostgreSQL":

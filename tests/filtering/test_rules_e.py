@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.db.models import (
     BooleanField,
@@ -27,11 +28,11 @@ from django.db.models import (
     Window,
 )
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import RowNumber, Upper
+from django.db.models.functions import Cast, Collate, Concat, RowNumber, Substr, Upper
 from django.db.models.lookups import In
 
 from django_avp.cedar import EntityUid
-from django_avp.entities import registry
+from django_avp.entities import ModelEntity, registry
 from django_avp.exceptions import UntranslatablePolicyError
 from tests.conftest import POOL, sqlite_only
 from tests.filtering.conftest import BoxEntity, RoomEntity, ShelfEntity, declared
@@ -1297,6 +1298,76 @@ def test_expressions_that_are_not_about_one_row(lists, item, expression, reason)
         found = authorization.permitted("View", lists.queryset, on_untranslatable="check")
         assert [row.memo for row in found] == ["one"]
     assert reason in problem
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'resource.blind == "ab"',
+        'resource.part == "ab"',
+        'resource.joined == "abx"',
+        'resource.looked == "ab"',
+        'resource.blind like "a*"',
+        'resource.part like "*b"',
+        "resource.blind == resource.memo",
+        "resource.memo == resource.part",
+        "resource.blind == resource.part && resource.looked == resource.memo",
+        "resource.tags.contains(resource.part)",
+        'resource.shelf.part == "ab"',
+    ],
+)
+def test_e6_expressions_of_columns_that_are_compared_without_case(lists, item, condition):
+    """What is computed of a text compares by character and case, as a column does."""
+    collation = settings.CASE_BLIND_COLLATION or "blind"
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE COLLATION blind (PROVIDER = icu, LOCALE = 'und-u-ks-level2', DETERMINISTIC = false)")
+    for name, memo in [("ab", "ab"), ("AB", "ab"), ("aB", "Ab"), ("xy", "xy")]:
+        row = item(name=name, memo=memo, shelf=Shelf.objects.create(name=name))
+        row.tags.set([Tag.objects.create(name=memo)])
+    blind = Collate("name", collation)
+    lists.definitions[Shelf] = computed(
+        lists.definitions[Shelf], part=(lambda shelf: shelf.name[:2], Substr(blind, 1, 2))
+    )
+    lists.definitions[Item] = computed(
+        declared(),
+        blind=(lambda item: item.name, blind),
+        part=(lambda item: item.name[:2], Substr(blind, 1, 2)),
+        joined=(lambda item: f"{item.name}x", Concat(blind, Value("x"))),
+        looked=(
+            lambda item: item.name,
+            Subquery(QuerySet(Item).filter(pk=OuterRef("pk")).annotate(blind=blind).values("blind")),
+        ),
+    )
+    true, false = lists.split(condition)
+    assert true
+    assert false
+
+
+@pytest.mark.skipif(not settings.CASE_BLIND_COLLATION, reason="PostgreSQL has none that a column can simply name")
+def test_e6_an_expression_of_a_column_that_has_a_collation(lists):
+    """A text that is computed of it has its collation, though not its field."""
+    Place.objects.create(code="AB")
+    lists.queryset = Place.objects.order_by("pk")
+    short = Cast("code", CharField(max_length=10))
+    lists.definitions[Place] = computed(ModelEntity, short=(lambda place: place.code, short))
+    assert lists.when('resource.short == "ab"') == []
+    assert len(lists.when('resource.short == "AB"')) == 1
+
+
+class OwnText(CharField):
+    """A column of a type that Django does not know, such as citext."""
+
+    def db_type(self, connection):
+        return "varchar(10)"
+
+
+def test_e6_text_of_a_column_type_of_its_own(lists, item):
+    """The database may compare it in its own way, so a list of it is refused."""
+    item(name="a")
+    lists.definitions[Item] = computed(declared(), own=(lambda item: item.name, Cast("name", OwnText())))
+    with pytest.raises(UntranslatablePolicyError, match="OwnText has a column type of its own"):
+        lists.when('resource.own == "a"')
 
 
 def test_a2_users_among_many_parents(lists, item, user):
