@@ -88,7 +88,9 @@ class List:
         rows: QuerySet[Row] = QuerySet(queryset.model, using=queryset.db)
         # What groups or counts among rows would do so among others, if it were asked for each row's key.
         looks_at_several = isinstance(queryset.query.group_by, tuple) or queryset.query.where.contains_over_clause
-        among = rows if looks_at_several else queryset
+        # Of DISTINCT ON any row may be the first, once those before it are left out.
+        each = queryset.distinct() if queryset.query.distinct_fields else queryset
+        among = rows if looks_at_several else each
         candidates = most.of(among)
         if least.condition is not False:
             candidates = candidates.exclude(pk__in=least.of(among).order_by().values("pk"))

@@ -1600,8 +1600,12 @@ def test_a3_a_principal_that_a_question_names_is_found_however_its_id_is_spelt(l
             .values("pk", "place")
         ),
         lambda rows: rows.annotate(n=Count("tags")).filter(n__lt=2).order_by("pk").values("pk", "n"),
+        pytest.param(
+            lambda rows: rows.filter(small__lt=100).order_by("shelf", "pk").distinct("shelf"),
+            marks=pytest.mark.skipif(connection.vendor != "postgresql", reason="the others have no DISTINCT ON"),
+        ),
     ],
-    ids=["having", "groups", "window", "counted"],
+    ids=["having", "groups", "window", "counted", "distinct on"],
 )
 def test_rows_that_are_checked_are_those_of_groups_and_windows(lists, db, narrowed):
     """What groups, or counts among rows, has the permitted ones among it, as it has with a filter by their keys."""
