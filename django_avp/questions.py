@@ -117,7 +117,8 @@ def _place(action: object, resource: Resource) -> Place | None:
     """Where the instance of a question is stored; ``None`` if it is not a question about a stored instance."""
     if not isinstance(action, str | EntityUid) or not isinstance(resource, models.Model) or resource._state.adding:
         return None
-    return place_of(resource)
+    # Not type(): a lazy object shows the class of what it wraps.
+    return place_of(resource, registry.find(resource.__class__))
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,6 +242,19 @@ def test_rows_of_a_proxy_and_of_a_child_are_their_models_own(asking, model):
         assert list(asking().permitted("View", model.objects.filter(kind="draft"))) == []
 
 
+def test_rows_of_a_proxy_that_is_registered_are_entities_of_its_own(asking):
+    """A row that was asked about as one type is not permitted as the other: neither in a list nor by a check."""
+    Document.objects.create()
+    document, draft = Document.objects.get(), Draft.objects.get()
+    text = "permit (principal, action, resource is PhotoFlash::Document);"
+    with registered({Document: KindEntity, Draft: KindEntity}), deciding(text):
+        for rows in ((document, draft), (draft, document)):
+            avp = asking()
+            assert [type(row) for row in rows if avp.can("View", row)] == [Document]
+            assert list(avp.permitted("View", Document.objects.all())) == [document]
+            assert list(avp.permitted("View", Draft.objects.all())) == []
+
+
 def test_what_cannot_be_filtered_is_an_error_of_django_s(asking, photos):
     """As with a filter by hand."""
     with pytest.raises(TypeError, match="slice"):

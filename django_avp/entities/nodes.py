@@ -22,8 +22,8 @@ from django_avp.values import Unholdable, is_too_deep, to_value
 
 __all__ = ["Node", "Nodes", "Place", "Targets", "place_of", "with_uids"]
 
-Place = tuple[type[models.Model] | None, str | None, Any]
-"""Where an instance is stored: its model, its database and its primary key."""
+Place = tuple[ModelEntity | None, type[models.Model] | None, str | None, Any]
+"""Which entity a stored instance is: by its definition, since a proxy may have its own, model, database and key."""
 
 Targets = dict[EntityUid, models.Model | None]
 """Entities that a value names, with the instance where the value holds it."""
@@ -71,7 +71,7 @@ class Nodes:
         Raises:
             ImproperlyConfigured: another database has a row with that id, which was seen before.
         """
-        place = place_of(instance)
+        place = place_of(instance, self.definition(uid.type))
         uid = self._uids.get(place, uid)
         self._come(uid, instance)
         self._uids[place] = uid
@@ -179,9 +179,9 @@ class Nodes:
         return Node(Entity(uid, attributes, tuple(parents)), references)
 
 
-def place_of(instance: models.Model) -> Place:
-    """Where an instance is stored, or would be."""
-    return instance._meta.concrete_model, instance._state.db, instance.pk
+def place_of(instance: models.Model, definition: ModelEntity | None) -> Place:
+    """Where an instance is stored, or would be, as an entity of a definition."""
+    return definition, instance._meta.concrete_model, instance._state.db, instance.pk
 
 
 def _put(attributes: dict[str, Any], name: str, convert: Callable[[Any], Any], value: Any) -> None:

@@ -496,6 +496,19 @@ def test_an_id_that_a_form_wrote_is_not_believed(look):
     assert worlds.see(registry.uid(mine), mine) == uid("Account", "mine")
 
 
+@pytest.mark.parametrize("models", [(Document, Draft), (Draft, Document)])
+def test_a_proxy_with_a_definition_of_its_own_is_an_entity_of_its_own(look, models):
+    """A row is judged as what the instance is that is asked about, whichever of both was seen first."""
+    of = Registry()
+    of.register(Document, Draft)(ModelEntity)
+    key = Document.objects.create().pk
+    worlds = Worlds(of)
+
+    found = [look(model.objects.get(), of=of, worlds=worlds)[0] for model in models]
+
+    assert list(map(uids, found)) == [[f'{model.__name__}::"{key}"'] for model in models]
+
+
 def test_a_lazy_instance_is_seen_as_what_it_wraps(look):
     """Such as an object that a view resolves when it is used."""
     album = Album.objects.create(title="a")
