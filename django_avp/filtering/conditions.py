@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 from django.db.models import Expression, F, Lookup, OuterRef, Q
+from django.db.models.constants import LOOKUP_SEP
 from django.db.models.lookups import IsNull
 
 __all__ = [
     "Condition",
+    "Joined",
     "all_of",
     "any_of",
     "in_groups",
@@ -30,6 +32,16 @@ Condition: TypeAlias = Q | bool
 
 # SQLite takes 1,000 operands in a row, each of which is a level of the expression to it.
 _ROW = 250
+
+
+class Joined(F):
+    """The key of a row that is joined, for which Django takes the column that names it in its place."""
+
+    def resolve_expression(self, query: Any = None, allow_joins: bool = True, reuse: Any = None, *_: Any) -> Any:
+        """The column itself."""
+        names = self.name.split(LOOKUP_SEP)  # type: ignore[attr-defined]
+        joined = query.setup_joins(names, query.get_meta(), query.get_initial_alias(), can_reuse=reuse)
+        return joined.targets[0].get_col(joined.joins[-1])
 
 
 def where(expression: Any) -> Q:

@@ -36,12 +36,16 @@ def _is_via(row: Row, column: Column, ancestor: Any, levels: int) -> Condition:
     if column.is_set:
         members = row.members(column)
         inner = ancestor.outer() if isinstance(ancestor, Reference) else ancestor
-        further = is_below(members.member.row, inner, levels - 1) if members.member.row else False
+        further = _is_above(members.member, inner, levels)
         return members.any(any_of([same(members.member, inner, row.dialect), further]))
     present, parent = row.referred(column)
     is_parent = all_of([present, same(parent, ancestor, row.dialect)])
     # Where there is no parent, the columns of its own parents are NULL, and no ancestor is found there.
-    return any_of([is_parent, is_below(parent.row, ancestor, levels - 1) if parent.row else False])
+    return any_of([is_parent, _is_above(parent, ancestor, levels)])
+
+
+def _is_above(parent: Reference, ancestor: Any, levels: int) -> Condition:
+    return all_of([parent.row.is_named, is_below(parent.row, ancestor, levels - 1)]) if parent.row else False
 
 
 def closure(definition: ModelEntity) -> list[ModelEntity]:

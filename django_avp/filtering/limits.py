@@ -15,7 +15,7 @@ from django_avp.entities.columns import Column
 from django_avp.entities.model_entity import ModelEntity
 from django_avp.entities.world import MAX_ANCESTORS
 from django_avp.filtering.conditions import Condition, not_null, where
-from django_avp.filtering.rows import Row
+from django_avp.filtering.rows import Row, leads_exactly
 from django_avp.filtering.untranslatable import Untranslatable
 
 __all__ = ["is_within_limit"]
@@ -35,6 +35,8 @@ def is_within_limit(row: Row) -> Condition:
         raise Untranslatable(f"the hierarchy may have more than {MAX_ANCESTORS} ancestors", _CURE)
     if not any(column.is_set for way in ways for column in way):
         return True
+    if not all(leads_exactly(column, row.dialect) for way in ways for column in way[:-1]):
+        raise Untranslatable("ancestors are named by texts that the database does not tell apart", _CURE)
     types = [way[-1].target for way in ways]
     if len(set(types)) < len(types):
         raise Untranslatable("entities are ancestors in several ways, and the database cannot count them once", _CURE)

@@ -15,11 +15,11 @@ from django.db.models.lookups import Exact
 from django_avp.entities.columns import Column
 from django_avp.entities.model_entity import EXPRESSION_CURE, ModelEntity
 from django_avp.filtering.collections import RelatedMembers, array_members
-from django_avp.filtering.conditions import Condition, is_movable, is_null, mapped, not_null, where
-from django_avp.filtering.dialects import DIALECTS, Dialect
+from django_avp.filtering.conditions import Condition, Joined, all_of, is_movable, is_null, mapped, not_null, where
+from django_avp.filtering.dialects import DIALECTS, Dialect, Template
 from django_avp.filtering.documents import Document
 from django_avp.filtering.outcomes import FAILS, Outcome, known, truth
-from django_avp.filtering.terms import Reference, Term, id_presence, presence, term_of
+from django_avp.filtering.terms import Reference, Term, id_presence, is_exact, presence, storage, term_of
 from django_avp.filtering.untranslatable import Untranslatable
 
 __all__ = ["Row", "unfilterable"]
@@ -34,14 +34,19 @@ class Row:
         dialect: of the database.
         prefix: ORM path to it, ending in ``__``; empty for the list's own row.
         is_optional: whether its columns may be NULL because there is no such row.
+        key: the column by which a relation finds it.
         is_kept: whether a constraint of the database keeps the row that a foreign key names.
+        is_exact: whether it is the row that is named. Not where a join takes two texts for one: then the text that
+            names it may be the id of no entity.
     """
 
     definition: ModelEntity
     dialect: Dialect
     prefix: str = ""
     is_optional: bool = False
+    key: str = "pk"
     is_kept: bool = True
+    is_exact: bool = True
 
     @property
     def reference(self) -> Reference:
@@ -53,10 +58,19 @@ class Row:
     @property
     def exists(self) -> Condition:
         """The condition that there is such a row, and not just its key."""
-        key = f"{self.prefix}pk"
+        path = f"{self.prefix}{self.key}"
+        if not self.is_exact:
+            # No subquery: MariaDB remembers what one came to, for all texts that the collation takes for one.
+            is_same = where(Template(self.dialect.same_columns, Joined(path), F(path)))
+            return all_of([not_null(Joined(path)), is_same])
         if not self.is_kept:
-            return where(Exists(QuerySet(self.definition.model).filter(Exact(F("pk"), OuterRef(key)))))
-        return not_null(F(key)) if self.is_optional else True
+            return where(Exists(QuerySet(self.definition.model).filter(Exact(F(self.key), OuterRef(path)))))
+        return not_null(F(path)) if self.is_optional else True
+
+    @property
+    def is_named(self) -> Condition:
+        """The condition that the row that is joined is the one that is named, if there is one."""
+        return True if self.is_exact else self.exists
 
     # Attributes
 
@@ -126,7 +140,7 @@ class Row:
         term = _id_term(F(self.prefix + column.path), column.field, self.dialect)
         present = id_presence(term, self.dialect, is_optional=is_optional)
         path = self.prefix + LOOKUP_SEP.join(relation.name for relation in column.target_relations)
-        return present, Reference(str(column.target), term, self.leading(column), *_key_of(column, path))
+        return present, Reference(str(column.target), term, self.leading(column), *_key_of(column, path, self.dialect))
 
     def lacks(self, column: Column) -> Condition:
         """The condition that a column is NULL, or that there is no row."""
@@ -151,7 +165,8 @@ class Row:
         term = _id_term(expression, column.field, self.dialect)
         names = "".join(f"{relation.name}{LOOKUP_SEP}" for relation in column.target_relations[position + 1 :])
         path = (prefix + names).removesuffix(LOOKUP_SEP)
-        reference = Reference(column.target, term, self.leading(column, prefix + names), *_key_of(column, path))
+        keys = _key_of(column, path, self.dialect)
+        reference = Reference(column.target, term, self.leading(column, prefix + names), *keys)
         present = id_presence(term, self.dialect, is_optional=is_optional)
         return RelatedMembers(queryset, reference, present, self.dialect)
 
@@ -189,7 +204,8 @@ class Row:
         last = column.target_relations[-1]
         is_optional = column.is_set or self.is_optional or any(map(_may_be_null, column.target_relations))
         is_kept = not last.concrete or last.many_to_many or last.db_constraint
-        return Row(definition, self.dialect, prefix, is_optional, is_kept)
+        key = _key(last).name
+        return Row(definition, self.dialect, prefix, is_optional, key, is_kept, leads_exactly(column, self.dialect))
 
     def _may_lack(self, column: Column) -> bool:
         """Whether a column may be NULL, or the row that it is in may not be there."""
@@ -206,17 +222,33 @@ def unfilterable(definition: ModelEntity, names: Collection[str]) -> Iterator[tu
             yield name, refusal.reason, refusal.cure
 
 
-def _key_of(column: Column, path: str) -> tuple[F, QuerySet[Any]] | tuple[()]:
+def leads_exactly(column: Column, dialect: Dialect) -> bool:
+    """Whether the row that is joined has the id that stands in the column."""
+    relation = column.target_relations[-1]
+    is_id = storage(_key(relation)) is storage(column.target_key)
+    return not is_id or is_exact(column.target_key, dialect)
+
+
+def _key(relation: Any) -> Any:
+    """The column of a row by which a relation finds it."""
+    if relation.many_to_many:
+        return relation.related_model._meta.pk
+    return relation.target_field if relation.concrete else relation.remote_field
+
+
+def _key_of(column: Column, path: str, dialect: Dialect) -> tuple[F, QuerySet[Any]] | tuple[()]:
     """The foreign key that leads to an entity, and the rows that it leads to; nothing, if none does.
 
-    Only where the id is unique: a foreign key leads to one row.
+    Only where the id is unique, and keys are compared exactly: a foreign key leads to one row.
     """
     relation = column.target_relations[-1]
     is_key = relation.many_to_many or (relation.concrete and not relation.one_to_many)
     if not is_key or not column.target_key.unique or column.target_key.primary_key:
         return ()
-    target = relation.related_model._meta.pk if relation.many_to_many else relation.target_field
-    return F(path), QuerySet(relation.related_model).order_by().values(target.name)
+    target = _key(relation)
+    return (
+        (F(path), QuerySet(relation.related_model).order_by().values(target.name)) if is_exact(target, dialect) else ()
+    )
 
 
 def is_to_many(relation: Any) -> bool:

@@ -109,7 +109,8 @@ class Soundness:
             )
         elif above is not None:
             yield any_of([negated(above.exists), self._conforms(above)])
-            yield from self._above(above, levels - 1, lowest or above)
+            is_none = negated(above.is_named)
+            yield from (any_of([is_none, part]) for part in self._above(above, levels - 1, lowest or above))
 
     def _may_have(self, row: Row, column: Column) -> Condition:
         """The condition that a row has no parent of a type that the schema does not let it have."""
@@ -191,7 +192,9 @@ def _within(row: Row, levels: int) -> Iterator[tuple[Condition, Reference]]:
         if not column.is_set:
             present, parent = row.referred(column)
             yield present, parent
-            yield from _within(parent.row, levels - 1) if parent.row else ()
+            if parent.row:
+                is_named = parent.row.is_named
+                yield from ((all_of([is_named, further]), one) for further, one in _within(parent.row, levels - 1))
 
 
 def _types_above(definition: ModelEntity, column: Column) -> frozenset[str]:

@@ -26,6 +26,7 @@ __all__ = [
     "Reference",
     "Term",
     "id_presence",
+    "is_exact",
     "is_text",
     "kind_of_field",
     "presence",
@@ -163,6 +164,13 @@ def storage(field: Any) -> Any:
 def is_text(field: Any) -> bool:
     """Whether the database holds text that a template may compare."""
     return isinstance(field, models.CharField | models.TextField | models.FileField | models.FilePathField)
+
+
+def is_exact(field: Any, dialect: Dialect) -> bool:
+    """Whether joins by a column find what it names and nothing else: of texts, many collations take two for one."""
+    field = storage(field)
+    is_of_django = type(field).db_type is models.Field.db_type  # another type, such as citext, may compare otherwise
+    return not is_text(field) or (is_of_django and getattr(field, "db_collation", None) in dialect.exact)
 
 
 def kind_of_field(field: Any) -> str:

@@ -7,7 +7,7 @@ from itertools import product
 
 import cedarpy
 import pytest
-from django.db import connection
+from django.db import connection, models
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
@@ -21,6 +21,7 @@ from django_avp.filtering.ground import Entities
 from django_avp.filtering.partial import residuals
 from django_avp.filtering.question import Question
 from django_avp.filtering.rows import Row
+from django_avp.filtering.terms import is_exact
 from django_avp.filtering.untranslatable import Untranslatable
 from tests.filtering.conftest import declared, parsed
 from tests.filtering.test_rules_e import CALLS
@@ -77,6 +78,32 @@ EXOTIC = {"attributes": ["words", "numbers"]}
 def test_e6_each_database_is_asked_in_its_own_words(condition, model, body, vendor, sql):
     """So that it answers as Cedar does."""
     assert sql in asked(condition, definition_of(model, **body), vendor)
+
+
+class Citext(models.CharField):
+    """A text of a type that compares in its own way."""
+
+    def db_type(self, connection):
+        return "citext"
+
+
+@pytest.mark.parametrize(
+    ("field", "exact"),
+    [
+        (models.UUIDField(), {"sqlite", "postgresql", "mariadb"}),
+        (Item._meta.get_field("shelf"), {"sqlite", "postgresql", "mariadb"}),
+        (models.CharField(), {"sqlite", "postgresql"}),
+        (models.TextField(db_collation="NOCASE"), set()),
+        (models.CharField(db_collation="utf8mb4_bin"), set()),  # it pads
+        (models.CharField(db_collation="utf8mb4_nopad_bin"), {"mariadb"}),
+        (models.CharField(db_collation="C"), {"postgresql"}),
+        (models.CharField(db_collation="BINARY"), {"sqlite"}),
+        (Citext(), set()),
+    ],
+)
+def test_e6_databases_join_exactly_by_what_they_tell_apart(field, exact):
+    """Elsewhere the row that is joined need not be the one that is named."""
+    assert {vendor for vendor, dialect in DIALECTS.items() if is_exact(field, dialect)} == exact
 
 
 @pytest.mark.parametrize("vendor", DIALECTS)

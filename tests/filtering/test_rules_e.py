@@ -31,13 +31,29 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Collate, Concat, RowNumber, Substr, Upper
 from django.db.models.lookups import In
 
+from django_avp import entities
 from django_avp.cedar import EntityUid
 from django_avp.entities import ModelEntity, registry
 from django_avp.exceptions import UntranslatablePolicyError
 from tests.conftest import POOL, sqlite_only
 from tests.filtering.conftest import BoxEntity, RoomEntity, ShelfEntity, declared
 from tests.filtering.rows import ADDRESSES, JSON, fill
-from tests.testapp.models import Box, Document, Folder, Item, Mark, Place, Room, Shelf, Tag, Wide
+from tests.testapp.models import (
+    Box,
+    Document,
+    Folder,
+    Item,
+    Mark,
+    Place,
+    Room,
+    Sale,
+    Seat,
+    Shelf,
+    Shop,
+    Tag,
+    Ticket,
+    Wide,
+)
 
 # E1: true, false, and neither
 
@@ -755,6 +771,106 @@ def test_e6_columns_with_a_collation_of_their_own(db, lists):
     assert len(lists.when('resource.code == "Ab" && resource == PhotoFlash::Place::"Ab"')) == 1
     assert len(lists.unless('resource.code == "ab" || resource == PhotoFlash::Place::"ab"')) == 1
     assert len(lists.when("resource.code == resource.code")) == 1
+
+
+def entity(**body):
+    """A definition."""
+    return type("Entity", (entities.ModelEntity,), body)
+
+
+@pytest.fixture
+def sales(lists):
+    """Two sales of one shop, of which one spells it in another way than the shop does; and so does the shop above."""
+    if not settings.CASE_BLIND_COLLATION:
+        pytest.skip("PostgreSQL has no collation that a column can simply name")
+    Shop.objects.create(code="top")
+    Shop.objects.create(code="mid", parent_id="TOP")
+    Shop.objects.create(code="ab", parent_id="mid")
+    Place.objects.create(code="Ab")
+    for code, place in (("ab", "Ab"), ("AB", "AB"), (None, None)):
+        sale = Sale.objects.create(shop_id=code)
+        if place:
+            Sale.places.through.objects.create(sale=sale, place_id=place)
+    lists.definitions = {
+        Sale: entity(attributes=["shop", "places"], parents=["shop"]),
+        Shop: entity(attributes={"open": "is_open", "above": "parent", "rooms": "rooms"}, id_field="code"),
+        Place: entity(),
+        Room: RoomEntity,
+    }
+    lists.queryset = Sale.objects.order_by("pk")
+    return lists
+
+
+@pytest.mark.parametrize(
+    ("condition", "true", "false"),
+    [
+        ('resource.shop == PhotoFlash::Shop::"ab"', ["ab"], ["AB"]),
+        ('resource.shop == PhotoFlash::Shop::"AB"', ["AB"], ["ab"]),
+        ("resource.shop == resource.shop.above", [], ["ab"]),
+        ("resource.shop.open", ["ab"], []),
+        ("resource.shop has open", ["ab"], ["AB"]),
+        ("resource.shop has above && resource.shop.above.open", ["ab"], ["AB"]),
+        ("resource.shop.above.above has open", [], ["ab"]),
+        ("resource.shop.rooms.isEmpty()", ["ab"], []),
+        ('resource.places.contains(PhotoFlash::Place::"Ab")', ["ab"], ["AB", None]),
+        ('resource.places.contains(PhotoFlash::Place::"AB")', ["AB"], ["ab", None]),
+    ],
+)
+def test_e6_texts_that_the_database_joins_by_are_ids_as_they_are(sales, condition, true, false):
+    """A key that the database takes for that of a row, and Cedar does not, names an entity that there is not."""
+    found = sales.split(condition)
+    assert [[row.shop_id for row in rows] for rows in found] == [true, false]
+
+
+@pytest.mark.parametrize(
+    ("ancestor", "expected"),
+    [("ab", ["ab"]), ("AB", ["AB"]), ("mid", ["ab"]), ("TOP", ["ab"]), ("top", []), ("root", [])],
+)
+def test_e9_nothing_is_above_a_key_that_is_spelt_in_another_way(sales, ancestor, expected):
+    """At whatever level it is."""
+    sales.definitions[Shop] = entity(id_field="code", parents=["parent"])
+    Shop.objects.filter(code="top").update(parent_id=Shop.objects.create(code="root").code)
+    assert [row.shop_id for row in sales.when(f'resource in PhotoFlash::Shop::"{ancestor}"')] == expected
+
+
+def test_a2_what_is_above_a_key_that_is_spelt_in_another_way_is_not_too_far_away(sales, settings):
+    """It is above no entity."""
+    sales.definitions[Shop] = entity(id_field="code", parents=["parent"])
+    settings.AVP_MAX_DEPTH = 3
+    assert [row.shop_id for row in sales.when("true")] == ["ab", "AB", None]
+    settings.AVP_MAX_DEPTH = 2
+    assert [row.shop_id for row in sales.when("true")] == ["AB", None]
+
+
+def test_a2_ancestors_by_texts_that_the_database_does_not_tell_apart_are_not_counted(sales):
+    """Some of them would be those of another entity."""
+    sales.definitions[Shop] = entity(id_field="code", parents=["rooms"])
+    with pytest.raises(UntranslatablePolicyError, match="named by texts that the database does not tell apart"):
+        sales.when("true")
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("resource.seat.free", ["a"]),
+        ('resource.seat == PhotoFlash::Seat::"b"', ["b"]),
+        ("resource.former.free", ["b"]),
+        ("resource has former && !(resource.former has free)", ["a"]),
+    ],
+)
+def test_rows_with_a_key_of_several_columns_are_found_by_the_one_that_names_them(lists, condition, expected):
+    """A foreign key names one column, whether a constraint keeps its row or not."""
+    for number, code in enumerate("ab"):
+        Seat.objects.create(row=1, number=number, code=code, is_free=not number)
+    Ticket.objects.create(seat_id="a", former_id="gone")
+    Ticket.objects.create(seat_id="b", former_id="a")
+    Ticket.objects.create()
+    lists.definitions = {
+        Ticket: entity(attributes=["seat", "former"]),
+        Seat: entity(attributes={"free": "is_free"}, id_field="code"),
+    }
+    lists.queryset = Ticket.objects.order_by("pk")
+    assert [row.seat_id for row in lists.when(condition)] == expected
 
 
 # E7: moments, durations, decimals, addresses

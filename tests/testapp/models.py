@@ -147,6 +147,41 @@ class Place(models.Model):
     code = models.CharField(max_length=10, primary_key=True, db_collation=settings.CASE_BLIND_COLLATION)
 
 
+class Shop(models.Model):
+    """A tree, named by texts that the database compares without case."""
+
+    code = models.CharField(max_length=10, unique=True, db_collation=settings.CASE_BLIND_COLLATION)
+    parent = models.ForeignKey("self", models.CASCADE, null=True, to_field="code")
+    rooms = models.ManyToManyField("Room")
+    is_open = models.BooleanField(default=True)
+
+
+class Sale(models.Model):
+    """Names shops and places in texts of its own."""
+
+    shop = models.ForeignKey(Shop, models.CASCADE, null=True, to_field="code")
+    places = models.ManyToManyField(Place)
+
+
+class Seat(models.Model):
+    """A key of two columns, and a name that others know it by."""
+
+    pk = models.CompositePrimaryKey("row", "number")
+    row = models.IntegerField()
+    number = models.IntegerField()
+    code = models.CharField(max_length=10, unique=True)
+    is_free = models.BooleanField(default=True)
+
+
+class Ticket(models.Model):
+    """For a seat, and perhaps for one that is gone."""
+
+    seat = models.ForeignKey(Seat, models.CASCADE, null=True, to_field="code")
+    former = models.ForeignKey(
+        Seat, models.DO_NOTHING, null=True, to_field="code", db_constraint=False, related_name="+"
+    )
+
+
 class Label(models.Model):
     """An abstract model."""
 
