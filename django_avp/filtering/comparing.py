@@ -70,7 +70,7 @@ def _same_terms(left: Term, right: Term, dialect: Dialect) -> Condition:
     if _are_comparable(left, right):
         return where(Exact(left.expression, right.expression))
     raise Untranslatable(
-        f"two columns of the kind {left.kind} are compared, which the database may hold more finely than Cedar",
+        f"two columns of the kind {left.kind} are compared, which the database may hold otherwise than Cedar",
         "Compare each with a value of the request.",
     )
 
@@ -186,7 +186,7 @@ def _before(term: Term, milliseconds: int) -> Condition:
     except OverflowError:
         # Beyond what the column can hold, on one side or the other.
         return milliseconds > 0
-    return where(LessThan(term.expression, Value(value, type(term.field)())))
+    return where(LessThan(term.expression, Value(value, term.field)))
 
 
 def _is_at(term: Term, milliseconds: int) -> Condition:
@@ -198,7 +198,7 @@ def _is_at(term: Term, milliseconds: int) -> Condition:
 def _parameter(term: Term, value: Any) -> Any:
     """A value as a parameter to compare a column with; ``None`` if no row can have it."""
     if isinstance(term.field, models.UUIDField):
-        return Value(UUID(value), models.UUIDField()) if _is_uuid(value) else None
+        return Value(UUID(value), term.field) if _is_uuid(value) else None
     if term.kind == "decimal":
         return Value(Decimal(value.value) / 10_000, _DECIMAL)
     if term.kind == "ipaddr":
@@ -217,6 +217,8 @@ def _is_uuid(text: str) -> bool:
 def _are_comparable(left: Term, right: Term) -> bool:
     """Whether a database holds two columns in the same way, and no finer than Cedar sees them."""
     if isinstance(left.field, models.DateTimeField) or isinstance(right.field, models.DateTimeField):
+        return False
+    if type(left.field).db_type is not type(right.field).db_type:
         return False
     return any(isinstance(left.field, kind) and isinstance(right.field, kind) for kind in _COMPARABLE)
 

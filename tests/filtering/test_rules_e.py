@@ -44,6 +44,7 @@ from tests.testapp.models import (
     Folder,
     Item,
     Mark,
+    Odd,
     Place,
     Room,
     Sale,
@@ -847,6 +848,30 @@ def test_a2_ancestors_by_texts_that_the_database_does_not_tell_apart_are_not_cou
     sales.definitions[Shop] = entity(id_field="code", parents=["rooms"])
     with pytest.raises(UntranslatablePolicyError, match="named by texts that the database does not tell apart"):
         sales.when("true")
+
+
+@pytest.fixture
+def odd(lists):
+    """A row of fields that are a project's own."""
+    attributes = ["code", "key", "at", "mail", "days", "number", "twice"]
+    lists.definitions = {Odd: entity(attributes=attributes, shapes={"days": {"first": str}})}
+    lists.queryset = Odd.objects.all()
+    return Odd.objects.create()
+
+
+def test_e6_uuids_are_compared_as_the_field_keeps_them(lists, odd):
+    """A project may keep them as texts; two columns that keep them in two ways are not compared."""
+    assert lists.when(f'resource.code == "{odd.code}"') == [odd]
+    assert lists.unless(f'resource.code == "{odd.code.hex}"') == [odd]
+    assert lists.when("resource.code == resource.code") == [odd]
+    with pytest.raises(UntranslatablePolicyError, match="otherwise than Cedar"):
+        lists.when("resource.code == resource.key")
+
+
+def test_e7_moments_are_compared_as_the_field_keeps_them(lists, odd):
+    """Its class may take arguments of its own."""
+    assert lists.when('resource.at == datetime("2024-01-01")') == [odd]
+    assert lists.unless('resource.at < datetime("2024-01-01")') == [odd]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from datetime import UTC, date, datetime
 
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
@@ -262,6 +264,59 @@ class Exotic(models.Model):
 
     class Meta:
         managed = False
+
+
+class CharUUID(models.UUIDField):
+    """As Django's release notes advise for columns that were made before MariaDB had a type for them."""
+
+    def db_type(self, connection):
+        return "char(32)"
+
+    def get_db_prep_value(self, value, connection, prepared=False):
+        value = super().get_db_prep_value(value, connection, prepared)
+        return value.hex if isinstance(value, uuid.UUID) else value
+
+
+class Moment(models.DateTimeField):
+    """Takes an argument of its own."""
+
+    def __init__(self, zone, **options):
+        self.zone = zone
+        super().__init__(**options)
+
+    def deconstruct(self):
+        name, path, arguments, options = super().deconstruct()
+        return name, path, [self.zone, *arguments], options
+
+
+class Lower(models.EmailField):
+    """Reads what was written before it in another case."""
+
+    def to_python(self, value):
+        return value and super().to_python(value).lower()
+
+
+class Days(json.JSONDecoder):
+    """Makes dates of texts."""
+
+    def __init__(self, **options):
+        super().__init__(
+            object_hook=lambda found: {key: date.fromisoformat(day) for key, day in found.items()}, **options
+        )
+
+
+class Odd(models.Model):
+    """Fields of a project's own, and one that the database works out."""
+
+    code = CharUUID(default=uuid.uuid4)
+    key = models.UUIDField(default=uuid.uuid4)
+    at = Moment("UTC", default=datetime(2024, 1, 1, tzinfo=UTC))
+    mail = Lower(default="a@b.c")
+    days = models.JSONField(default=dict, decoder=Days)
+    number = models.IntegerField(default=1)
+    twice = models.GeneratedField(
+        expression=models.F("number") * 2, output_field=models.IntegerField(), db_persist=True
+    )
 
 
 class Wide(models.Model):
