@@ -137,7 +137,8 @@ def stored(row: Any, field: models.Field[Any, Any]) -> Any:
     """A field of a row as the database would return it, for code assigns ``"7"``, ``F("likes") + 1``, …"""
     if row is None or row is NOT_LOADED:
         return row
-    value = row.__dict__.get(field.attname, NOT_LOADED)
+    # Only the database knows what it has worked out: after a write, an instance may still hold what was there before.
+    value = NOT_LOADED if isinstance(field, models.GeneratedField) else row.__dict__.get(field.attname, NOT_LOADED)
     if _is_plain(field, value) or value is None or value is NOT_LOADED:
         return value
     if isinstance(value, File):
