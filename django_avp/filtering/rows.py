@@ -19,7 +19,16 @@ from django_avp.filtering.conditions import Condition, Joined, all_of, is_movabl
 from django_avp.filtering.dialects import DIALECTS, Dialect, Template
 from django_avp.filtering.documents import Document
 from django_avp.filtering.outcomes import FAILS, Outcome, known, truth
-from django_avp.filtering.terms import Reference, Term, id_presence, is_exact, presence, storage, term_of
+from django_avp.filtering.terms import (
+    Reference,
+    Term,
+    id_presence,
+    is_exact,
+    presence,
+    refuse_converted,
+    storage,
+    term_of,
+)
 from django_avp.filtering.untranslatable import Untranslatable
 
 __all__ = ["Row", "unfilterable"]
@@ -92,6 +101,7 @@ class Row:
         if column.target is not None:
             present, reference = self.referred(column)
             return known(reference).given(present)
+        refuse_converted(field)
         expression = F(self.prefix + column.path)
         if column.shape is not None:
             return Document(expression, self.dialect).value(column.shape)

@@ -19,7 +19,7 @@ from django_avp.filtering.hierarchy import ancestor_types, closure
 from django_avp.filtering.limits import is_within_limit
 from django_avp.filtering.outcomes import Outcome
 from django_avp.filtering.rows import Row
-from django_avp.filtering.terms import Members, Record, Reference, id_presence, kind_of_field
+from django_avp.filtering.terms import Members, Record, Reference, id_presence, is_converted, kind_of_field, storage
 from django_avp.filtering.untranslatable import Untranslatable
 from django_avp.references import Path, References
 from django_avp.schema import Attribute, NamedType, Schema, SetType, Type
@@ -159,6 +159,7 @@ def _is_of_type(definition: ModelEntity, name: str, declared: Type) -> bool:
         and column.target is None
         and isinstance(element, NamedType)
         and element.name == kind_of_field(column.field)
+        and not is_converted(storage(column.field))
     )
 
 

@@ -26,10 +26,12 @@ __all__ = [
     "Reference",
     "Term",
     "id_presence",
+    "is_converted",
     "is_exact",
     "is_text",
     "kind_of_field",
     "presence",
+    "refuse_converted",
     "storage",
     "term_of",
 ]
@@ -180,6 +182,30 @@ def kind_of_field(field: Any) -> str:
     return "" if hasattr(field, "from_db_value") else kind
 
 
+def is_converted(field: Any) -> bool:
+    """Whether a field reads what the database does not have, by a method or a decoder that is not Django's."""
+    methods = (getattr(field, name, None) for name in ("from_db_value", "to_python"))
+    is_own = any(method and not method.__module__.startswith("django.") for method in methods)
+    return is_own or getattr(field, "decoder", None) is not None
+
+
+def refuse_converted(field: Any) -> None:
+    """Refuse a field that reads what the database does not have.
+
+    Raises:
+        Untranslatable: it does.
+    """
+    if is_converted(field):
+        raise _otherwise(field)
+
+
+def _otherwise(field: Any) -> Untranslatable:
+    return Untranslatable(
+        f"a {type(field).__name__} is not in the database what it is to Cedar",
+        "Leave it out of the policy, or write attribute_<name> and expression_<name> in its place.",
+    )
+
+
 def term_of(expression: Any, field: Any, dialect: Dialect) -> Term:
     """The term of a column.
 
@@ -188,10 +214,8 @@ def term_of(expression: Any, field: Any, dialect: Dialect) -> Term:
     """
     field, kind = storage(field), kind_of_field(field)
     if not kind:
-        raise Untranslatable(
-            f"a {type(field).__name__} is not in the database what it is to Cedar",
-            "Leave it out of the policy, or write attribute_<name> and expression_<name> in its place.",
-        )
+        raise _otherwise(field)
+    refuse_converted(field)
     reason = _inexact(kind, field, dialect)
     if reason:
         raise Untranslatable(reason, "Leave it out of the policy, or have the rows checked one by one.")

@@ -19,6 +19,7 @@ from django.db.models import (
     ExpressionWrapper,
     F,
     IntegerField,
+    JSONField,
     OuterRef,
     Q,
     QuerySet,
@@ -872,6 +873,44 @@ def test_e7_moments_are_compared_as_the_field_keeps_them(lists, odd):
     """Its class may take arguments of its own."""
     assert lists.when('resource.at == datetime("2024-01-01")') == [odd]
     assert lists.unless('resource.at < datetime("2024-01-01")') == [odd]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "stored", "condition"),
+    [
+        ("mail", {"mail": Value("A@B.C")}, 'resource.mail == "a@b.c"'),
+        ("days", {"days": Value({"first": "2024-01-01"}, JSONField())}, "resource.days has first"),
+    ],
+)
+@pytest.mark.parametrize("is_declared", [False, True])
+def test_e5_what_a_field_makes_of_what_it_reads_is_refused(lists, odd, attribute, stored, condition, is_declared):
+    """By a to_python of its own, or by a decoder: no database knows it, also where only its type would be looked at."""
+    Odd.objects.update(**stored)
+    declared = {"mail": "String", "days": "{ first?: String }"}[attribute]
+    if is_declared:
+        lists.definitions[Odd] = entity(attributes=[attribute], shapes=lists.definitions[Odd].shapes)
+        lists.schema = (
+            "namespace PhotoFlash { entity User in [Group]; entity Group; "
+            f"entity Odd = {{ {attribute}?: {declared} }}; "
+            "action View appliesTo { principal: User, resource: Odd, context: {} }; }"
+        )
+        lists.claims, condition = {}, "false"
+    with pytest.raises(UntranslatablePolicyError, match="is not in the database what it is to Cedar"):
+        lists.unless(condition)
+
+
+def test_a4_what_the_database_works_out_is_read_from_it(lists, odd, django_assert_num_queries):
+    """Before Django 6.0 an instance that was saved holds what was there before."""
+    row = Odd.objects.get()
+    row.number = 50
+    row.save()
+    text = "permit (principal, action, resource) when { resource.twice < 10 };"
+    for rows in ([row], [Odd.objects.get()]):
+        with lists.asking(text) as authorization:
+            assert not authorization.permitted("View", Odd.objects.all())
+            with django_assert_num_queries(1):
+                assert not any(authorization.can("View", one) for one in rows)
+    assert lists.unless("resource.twice < 10") == [row]
 
 
 @pytest.mark.parametrize(
