@@ -135,6 +135,7 @@ class Dialect:
         same_collated_text: the same for a text that may have a collation of its own.
         same_columns: two columns, of whatever collations, have equal texts.
         collated: such a text, as it compares by character and case.
+        most_tables: how many tables may be joined.
         exact: the collations of columns by which no two texts are equal; ``None`` is that of a column that names none.
         like: a text matches a pattern, by character and case.
         wildcards: how ``*`` is written in a pattern, what escapes a character, and which are escaped.
@@ -158,6 +159,7 @@ class Dialect:
     same_collated_text: str
     same_columns: str
     collated: str
+    most_tables: int
     exact: tuple[str | None, ...]
     like: str
     wildcards: tuple[str, str, str]
@@ -203,6 +205,7 @@ SQLITE = Dialect(
     same_collated_text="({0}) COLLATE BINARY = {1}",
     same_columns="{0} = {1} COLLATE BINARY",
     collated="({0}) COLLATE BINARY",
+    most_tables=64,
     exact=(None, "BINARY"),
     like="{0} GLOB {1}",
     wildcards=("*", "[{}]", "*?["),
@@ -252,6 +255,7 @@ POSTGRESQL = Dialect(
     same_collated_text='({0} = {1} AND ({0}) COLLATE "C" = {1})',
     same_columns='{0} COLLATE "C" = {1} COLLATE "C"',
     collated='({0}) COLLATE "C"',
+    most_tables=65_000,
     exact=(None, "C", "POSIX"),
     like="{0} LIKE {1} ESCAPE '!'",
     wildcards=("%", "!{}", "%_!"),
@@ -280,6 +284,7 @@ MARIADB = Dialect(
     same_collated_text=f"({{0}} = {{1}} AND {{0}} {_BINARY} = {{1}})",
     same_columns=f"{{0}} {_BINARY} = {{1}} {_BINARY}",
     collated="{0}",
+    most_tables=61,
     exact=("utf8mb4_nopad_bin",),
     like=f"{{0}} {_BINARY} LIKE {{1}} ESCAPE '!'",
     wildcards=("%", "!{}", "%_!"),

@@ -71,6 +71,12 @@ class Filter:
         self._prefixes: frozenset[str] = query.subq_aliases
         self._where = _Where(query.where)
 
+    @property
+    def tables(self) -> int:
+        """How many tables it joins, the model's own among them."""
+        # Those that nothing refers to are not.
+        return 0 if isinstance(self.condition, bool) else sum(map(bool, self._references.values()))
+
     def of(self, queryset: QuerySet[Row]) -> QuerySet[Row]:
         """The rows of a queryset that fulfil the condition; itself for all of them."""
         if isinstance(self.condition, bool):

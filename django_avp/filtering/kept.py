@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from django_avp.cedar import Entity, EntityUid
 from django_avp.conf import conf
 from django_avp.entities.model_entity import ModelEntity
+from django_avp.exceptions import UntranslatablePolicyError
 from django_avp.filtering.compiler import Bound, compiled
 from django_avp.filtering.dialects import Dialect
 from django_avp.filtering.filters import Filter
@@ -76,6 +77,11 @@ class Kept:
         named = left.bound(stand_in, uid)
         condition, is_personal = compiled(policies, named, question, definition, dialect, bound)
         kept = Filter(condition, definition.model)
+        if kept.tables > dialect.most_tables:
+            raise UntranslatablePolicyError(
+                f"it joins {kept.tables} tables, and {dialect.vendor} joins {dialect.most_tables} at most",
+                cure="Lower AVP_MAX_DEPTH, declare fewer parents or references, or have the rows checked one by one.",
+            )
         observing.observer.filter_made("compiled")
         self._put(policies, (place, uid if is_personal or named != left else None), kept)
         return kept

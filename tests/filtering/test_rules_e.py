@@ -31,6 +31,7 @@ from django.db.models import (
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Collate, Concat, RowNumber, Substr, Upper
 from django.db.models.lookups import In
+from django.test import override_settings
 
 from django_avp import entities
 from django_avp.cedar import EntityUid
@@ -1225,6 +1226,34 @@ def test_e9_too_many_levels_are_refused(lists, item, settings):
     with pytest.raises(UntranslatablePolicyError, match="more than 99 ancestors") as raised:
         lists.listed(ALL)
     assert raised.value.policy_id == raised.value.construct == ""
+
+
+TREES = """
+    namespace PhotoFlash {
+      entity Group; entity User in [Group]; entity Room;
+      entity Shelf in [Shelf] = { owner: User, room: Room, parent?: Shelf, public: Bool };
+      entity Item in [Shelf] = { shelf: Shelf, loose: Shelf, owner: User, keeper: User };
+      action View appliesTo { principal: User, resource: Item, context: {} };
+    }
+"""
+
+
+def test_e9_more_tables_than_a_database_joins_are_refused(lists, item, user):
+    """The message names what to lower; and the rows can be checked, or fewer levels be followed."""
+    shelf = entity(attributes=["owner", "room", "parent", "public"], parents=["parent"])
+    owned = entity(attributes=["shelf", "loose", "owner", "keeper"], parents=["shelf"])
+    lists.definitions = {Item: owned, Shelf: shelf, Room: RoomEntity}
+    lists.schema, lists.claims = TREES, {}
+    ann, room = user("ann"), Room.objects.create(slug="a")
+    shelves = [Shelf.objects.create(owner=ann, room=room, public=public) for public in (True, False)]
+    rows = [item(shelf=shelves[0], loose=one, owner=ann, keeper=ann) for one in shelves]
+    with lists.asking("permit (principal, action, resource) when { resource.loose.public };") as authorization:
+        if connection.vendor != "postgresql":
+            with pytest.raises(UntranslatablePolicyError, match="tables.*AVP_MAX_DEPTH"):
+                authorization.permitted("View", lists.queryset)
+        assert list(authorization.permitted("View", lists.queryset, on_untranslatable="check")) == rows[:1]
+    with override_settings(AVP_MAX_DEPTH=5):
+        assert lists.when("resource.loose.public") == rows[:1]
 
 
 def test_e9_sets_of_every_relation(lists, item, user):
