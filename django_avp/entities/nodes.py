@@ -89,7 +89,9 @@ class Nodes:
     def _come(self, uid: EntityUid, row: models.Model) -> None:
         """Note where an entity comes from. Two rows with one id are one entity to policies, so they must be one row."""
         first = self._origins.setdefault(uid, row)
-        if first._state.db != row._state.db and not router.allow_relation(first, row):
+        # An instance that code has made of a row's values is of no database.
+        databases = {first._state.db, row._state.db} - {None}
+        if len(databases) > 1 and not router.allow_relation(first, row):
             raise ImproperlyConfigured(
                 f'{row._meta.label} has rows of one id in the databases "{first._state.db}" and "{row._state.db}". '
                 "Policies cannot tell them apart: name an id_field whose values differ, or have the allow_relation of "

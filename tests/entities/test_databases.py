@@ -81,6 +81,14 @@ def test_two_rows_are_not_taken_for_one(avp, opened, closed, reads):
         avp.collect("View", [closed])
 
 
+def test_a_row_of_no_database_is_one_of_any(avp, closed):
+    """Code has made it of a row's values, and says that it is stored."""
+    made = Tag(pk=closed.pk, name="open")
+    made._state.adding = False
+    assert not avp.can("View", closed)
+    assert not avp.can("View", made)
+
+
 def test_a_row_of_two_databases_is_one_where_a_router_says_so(avp, opened, closed):
     """As of a replica, whose rows Django may relate to those of the primary."""
     with override_settings(DATABASE_ROUTERS=[Pool()]):
