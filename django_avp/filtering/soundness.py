@@ -193,9 +193,12 @@ def _within(row: Row, levels: int) -> Iterator[tuple[Condition, Reference]]:
         if not column.is_set:
             present, parent = row.referred(column)
             yield present, parent
-            if parent.row:
-                is_named = parent.row.is_named
-                yield from ((all_of([is_named, further]), one) for further, one in _within(parent.row, levels - 1))
+            yield from _within_parent(parent.row, levels - 1) if parent.row else ()
+
+
+def _within_parent(parent: Row, levels: int) -> Iterator[tuple[Condition, Reference]]:
+    """The ancestors of a parent, where the parent itself is the row that is named."""
+    return ((all_of([parent.is_named, further]), ancestor) for further, ancestor in _within(parent, levels))
 
 
 def _types_above(definition: ModelEntity, column: Column) -> frozenset[str]:

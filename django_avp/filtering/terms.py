@@ -213,9 +213,8 @@ def term_of(expression: Any, field: Any, dialect: Dialect) -> Term:
         Untranslatable: the database does not hold it as Cedar would.
     """
     field, kind = storage(field), kind_of_field(field)
-    if not kind:
+    if not kind or is_converted(field):
         raise _otherwise(field)
-    refuse_converted(field)
     reason = _inexact(kind, field, dialect)
     if reason:
         raise Untranslatable(reason, "Leave it out of the policy, or have the rows checked one by one.")

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from django_avp.deployment.changes import Verb
+from django_avp.deployment.changes import Verb, changes_between
 from django_avp.deployment.items import State
 from django_avp.deployment.planning import plan
 from django_avp.deployment.steps import Act, Phase, applied
@@ -209,3 +209,31 @@ def test_leftovers_go_at_the_end_whether_or_not_anything_is_pruned():
         'delete forbid "f--guard"',
     ]
     assert opened(before, made.steps, limit_of(made)) == []
+
+
+PERMITTING = '@id("p") permit (principal, action, resource);'
+FORBIDDING = '@id("f") forbid (principal, action, resource);'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "closes"),
+    [
+        ("", PERMITTING, False),
+        ("", FORBIDDING, True),
+        (PERMITTING, "", True),
+        (FORBIDDING, "", False),
+        (PERMITTING, PERMITTING.replace(";", " when { true };"), True),
+        (FORBIDDING, FORBIDDING.replace(";", " when { true };"), True),
+        (PERMITTING, FORBIDDING.replace('"f"', '"p"'), True),
+    ],
+)
+def test_what_may_allow_more_without_it_closes(before, after, closes):
+    """Permits that go and forbids that come; of other text nobody knows."""
+    (change,) = changes_between(state(before), state(after), prune=True)
+    assert change.closes == closes
+
+
+def test_what_stays_closes_nothing():
+    """It is in the store alone, and is not to be deleted."""
+    (change,) = changes_between(state(PERMITTING), state(""), prune=False)
+    assert not change.closes

@@ -32,9 +32,10 @@ class Pool:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def other(django_db_setup, django_db_blocker):
+def other(django_db_setup, django_db_blocker, tmp_path_factory):
     """Another database with a table of tags, for this module alone."""
-    engine = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "OPTIONS": {}}
+    name = tmp_path_factory.mktemp("other") / "db.sqlite3"
+    engine = {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": {}}
     connections.settings["other"] = {**connections.settings["default"], **engine}
     with django_db_blocker.unblock():
         with connections["other"].schema_editor() as editor:
