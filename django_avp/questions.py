@@ -11,7 +11,7 @@ from django.db import models
 from django_avp.cedar import Check, EntityUid
 from django_avp.conf import conf
 from django_avp.entities import registry
-from django_avp.entities.world import Place, Start, Worlds, place_of, with_uids
+from django_avp.entities.world import Start, Worlds, with_uids
 from django_avp.schema import Schema
 from django_avp.values import Unholdable, has_reserved_key, is_too_deep, to_json, to_value
 from django_avp.vocabulary import action_uid
@@ -21,6 +21,8 @@ __all__ = ["Action", "Questions", "Resource"]
 Action = str | EntityUid
 Resource = models.Model | EntityUid | None
 """A registered model instance, an entity id, or ``None`` for the application."""
+_Row = tuple[type[models.Model], str | None, Any]
+"""What a stored instance is known by: its class, its database and its key."""
 
 
 class Questions:
@@ -35,7 +37,8 @@ class Questions:
         self._worlds = worlds
         self._schema = schema
         self._common: CheckContext | None = None
-        self._checks: dict[tuple[Action, Place], Check] = {}
+        self._checks: dict[tuple[Action, _Row], Check] = {}
+        self._uids: dict[_Row, EntityUid] = {}
         self._actions: dict[Action, tuple[EntityUid, str]] = {}
         self._starts: dict[str, tuple[Start, ...]] = {}
 
@@ -53,15 +56,18 @@ class Questions:
         Raises:
             Unholdable: a context spells one of Cedar's JSON escapes (rule A6), or nests too deeply.
         """
-        place = None if own else _place(action, resource)
-        if place is None:
+        row = None if own else _row(action, resource)
+        if row is None:
             uid = action_uid(action)
             return Check(uid, self.resource_uid(resource), self.context(uid, own, common))
-        key = (action, place)
+        key = (action, row)
         check = self._checks.get(key)
         if check is None:
             uid, text = self._common_of(action, common)
-            check = self._checks[key] = Check(uid, self._worlds.seen(place) or self.resource_uid(resource), text)
+            known = self._uids.get(row)
+            if known is None:
+                known = self._uids[row] = self.resource_uid(resource)
+            check = self._checks[key] = Check(uid, known, text)
         return check
 
     def _common_of(self, action: Action, common: Mapping[str, Any]) -> tuple[EntityUid, str]:
@@ -75,6 +81,7 @@ class Questions:
     def forget(self) -> None:
         """Find the ids of instances anew: a write may have changed them."""
         self._checks.clear()
+        self._uids.clear()
 
     def starts(self, check: Check) -> tuple[Start, ...]:
         """The entities that the world of a check begins at: its resource, and those in its context."""
@@ -113,12 +120,12 @@ class Questions:
         return text
 
 
-def _place(action: object, resource: Resource) -> Place | None:
-    """Where the instance of a question is stored; ``None`` if it is not a question about a stored instance."""
+def _row(action: object, resource: Any) -> _Row | None:
+    """What the instance of a question is known by; ``None`` if it is not a question about a stored instance."""
     if not isinstance(action, str | EntityUid) or not isinstance(resource, models.Model) or resource._state.adding:
         return None
     # Not type(): a lazy object shows the class of what it wraps.
-    return place_of(resource, registry.find(resource.__class__))
+    return resource.__class__, resource._state.db, resource.pk
 
 
 @dataclass(frozen=True, slots=True)

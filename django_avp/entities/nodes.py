@@ -20,9 +20,9 @@ from django_avp.entities.rows import Row, complete, read
 from django_avp.references import Path
 from django_avp.values import Unholdable, is_too_deep, to_value
 
-__all__ = ["Node", "Nodes", "Place", "Targets", "place_of", "with_uids"]
+__all__ = ["Node", "Nodes", "Targets", "with_uids"]
 
-Place = tuple[ModelEntity | None, type[models.Model] | None, str | None, Any]
+_Place = tuple[ModelEntity | None, type[models.Model] | None, str | None, Any]
 """Which entity a stored instance is: by its definition, since a proxy may have its own, model, database and key."""
 
 Targets = dict[EntityUid, models.Model | None]
@@ -51,16 +51,12 @@ class Nodes:
         self._registry = registry
         self._definitions: dict[str, ModelEntity | None] = {}
         self._plans: dict[str, tuple[Plan, tuple[Column, ...]]] = {}
-        self._uids: dict[Place, EntityUid] = {}
+        self._uids: dict[_Place, EntityUid] = {}
         self._rows: dict[EntityUid, Row] = {}
         self._nodes: dict[EntityUid, Node | None] = {}
         # The row of an entity, or the first one that refers to it: in whose database it is read.
         self._origins: dict[EntityUid, models.Model] = {}
         self._is_stale = False
-
-    def seen(self, place: Place) -> EntityUid | None:
-        """The id under which the instance of a place was first seen, if it was."""
-        return self._uids.get(place)
 
     def see(self, uid: EntityUid, instance: models.Model) -> EntityUid:
         """Take a snapshot of an instance and of all that it brought along, unless they were seen before.
@@ -71,7 +67,7 @@ class Nodes:
         Raises:
             ImproperlyConfigured: another database has a row with that id, which was seen before.
         """
-        place = place_of(instance, self.definition(uid.type))
+        place = _place_of(instance, self.definition(uid.type))
         uid = self._uids.get(place, uid)
         self._come(uid, instance)
         self._uids[place] = uid
@@ -181,7 +177,7 @@ class Nodes:
         return Node(Entity(uid, attributes, tuple(parents)), references)
 
 
-def place_of(instance: models.Model, definition: ModelEntity | None) -> Place:
+def _place_of(instance: models.Model, definition: ModelEntity | None) -> _Place:
     """Where an instance is stored, or would be, as an entity of a definition."""
     return definition, instance._meta.concrete_model, instance._state.db, instance.pk
 

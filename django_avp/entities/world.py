@@ -17,11 +17,11 @@ from django.db import models
 
 from django_avp.cedar import Entity, EntityUid
 from django_avp.conf import conf
-from django_avp.entities.nodes import Nodes, Place, place_of, with_uids
+from django_avp.entities.nodes import Nodes, with_uids
 from django_avp.entities.registry import Registry
 from django_avp.references import Path, References, Root
 
-__all__ = ["MAX_ANCESTORS", "Place", "Start", "World", "WorldFault", "Worlds", "place_of", "with_uids"]
+__all__ = ["MAX_ANCESTORS", "Start", "World", "WorldFault", "Worlds", "with_uids"]
 
 # Verified Permissions quotas: "Transitive parents per resource" is 100 with the resource itself.
 MAX_ANCESTORS = 99
@@ -48,10 +48,6 @@ class Worlds:
     def __init__(self, registry: Registry) -> None:
         self._nodes = Nodes(registry)
         self._ancestors: dict[tuple[EntityUid, ...], tuple[EntityUid, ...]] = {}
-
-    def seen(self, place: Place) -> EntityUid | None:
-        """The id that the instance of a place had when it was first seen, if it was."""
-        return self._nodes.seen(place)
 
     def see(self, uid: EntityUid, instance: models.Model) -> EntityUid:
         """Take a snapshot of an instance unless it was seen before, and return the id that it had then."""
