@@ -54,12 +54,16 @@ class ActionRequiredMixin(View):
         view: Any = self
         if not isinstance(view, SingleObjectMixin) or isinstance(view, BaseCreateView):
             return None
-        if issubclass(type(view), MultipleObjectMixin):
+        try:
+            return found_or_404(fetch_object(view))
+        except AttributeError as error:
+            # As Django's documentation has it, get_queryset() reads what get() sets.
+            if not issubclass(type(view), MultipleObjectMixin):
+                raise
             raise ImproperlyConfigured(
-                f"{type(self).__name__} has an object and a list, and its gate cannot tell which it is about. Return "
-                "the resource from get_action_resource()."
-            )
-        return found_or_404(fetch_object(view))
+                f"{type(self).__name__} has an object and a list, and its gate cannot get the object before the view "
+                "runs. Return the resource from get_action_resource()."
+            ) from error
 
     def get_also_checks(self) -> Iterable[tuple[str, Any]]:
         """More checks for the gate's round, pairs of an action and a resource or resources.

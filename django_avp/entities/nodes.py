@@ -54,8 +54,8 @@ class Nodes:
         self._uids: dict[_Place, EntityUid] = {}
         self._rows: dict[EntityUid, Row] = {}
         self._nodes: dict[EntityUid, Node | None] = {}
-        # The row of an entity, or the first one that refers to it: in whose database it is read.
-        self._origins: dict[EntityUid, models.Model] = {}
+        # The database that an entity is read from, and the row that tells: its own, or the first one that refers to it.
+        self._origins: dict[EntityUid, tuple[str | None, models.Model]] = {}
         self._is_stale = False
 
     def see(self, uid: EntityUid, instance: models.Model) -> EntityUid:
@@ -69,30 +69,43 @@ class Nodes:
         """
         place = _place_of(instance, self.definition(uid.type))
         uid = self._uids.get(place, uid)
-        self._come(uid, instance)
-        self._uids[place] = uid
+        self._come(uid, instance._state.db, instance)
+        snapshots: dict[EntityUid, Row] = {}
         seen = [] if self._is_stale else [(uid, instance)]
         for one, row in seen:  # grows while it is walked
-            self._come(one, row)
+            self._come(one, row._state.db, row)
             definition = self.definition(one.type)
-            if definition is not None and one not in self._rows and one not in self._nodes:
+            if definition is not None and not any(one in known for known in (snapshots, self._rows, self._nodes)):
                 plan, leading = self._plan(definition, one.type)
-                snapshot = self._rows[one] = Row.of(definition, plan, row)
+                snapshot = snapshots[one] = Row.of(definition, plan, row)
                 for column in leading:
                     seen.extend(column.loaded_targets(snapshot.instance))
+        # All or nothing, so that an error comes again.
+        self._rows.update(snapshots)
+        self._uids[place] = uid
         return uid
 
-    def _come(self, uid: EntityUid, row: models.Model) -> None:
-        """Note where an entity comes from. Two rows with one id are one entity to policies, so they must be one row."""
-        first = self._origins.setdefault(uid, row)
+    def _come(self, uid: EntityUid, database: str | None, row: models.Model) -> None:
+        """Note in which database an entity is, by its row or by one that refers to it.
+
+        Two rows with one id are one entity to policies, so they must be one row.
+        """
+        known, first = self._origins.setdefault(uid, (database, row))
         # An instance that code has made of a row's values is of no database.
-        databases = {first._state.db, row._state.db} - {None}
-        if len(databases) > 1 and not router.allow_relation(first, row):
-            raise ImproperlyConfigured(
-                f'{row._meta.label} has rows of one id in the databases "{first._state.db}" and "{row._state.db}". '
-                "Policies cannot tell them apart: name an id_field whose values differ, or have the allow_relation of "
-                "a database router say that they are one."
-            )
+        if database == known or None in (database, known) or router.allow_relation(first, row):
+            return
+        raise ImproperlyConfigured(
+            f'The databases "{known}" and "{database}" have a {uid.type} of one id. Policies cannot tell them apart: '
+            "name an id_field whose values differ, or have the allow_relation of a database router say that they are "
+            "one."
+        )
+
+    def _refer(self, target: EntityUid, row: models.Model) -> None:
+        """Note that a row refers to an entity, which is read where that row is, unless a router says otherwise."""
+        known, definition = self._origins.get(target), self.definition(target.type)
+        is_elsewhere = known is None or known[1]._state.db != row._state.db
+        if is_elsewhere and definition is not None:
+            self._come(target, router.db_for_read(definition.model, instance=row), row)
 
     def forget(self) -> None:
         """Read everything from the database from now on: any instance may have been loaded before the write."""
@@ -134,19 +147,21 @@ class Nodes:
                 self._read(definition, [uid for uid in group if uid not in self._rows])
                 rows = {uid: self._rows[uid] for uid in group if uid in self._rows}
                 complete(definition, rows.values())
-                self._nodes.update(dict.fromkeys(group))
-                self._nodes.update({uid: self._node(uid, row) for uid, row in rows.items() if row.is_complete})
+                nodes = {uid: self._node(uid, row) for uid, row in rows.items() if row.is_complete}
+                # All or nothing here, too.
+                self._nodes.update(dict.fromkeys(group) | nodes)
 
     def _read(self, definition: ModelEntity, uids: Iterable[EntityUid]) -> None:
         groups: dict[str, list[str]] = defaultdict(list)
         for uid in uids:
-            # Unless a router says otherwise.
-            hints = {"instance": self._origins[uid]} if uid in self._origins else {}
-            groups[router.db_for_read(definition.model, **hints)].append(uid.id)
+            origin = self._origins.get(uid)
+            groups[(origin and origin[0]) or router.db_for_read(definition.model)].append(uid.id)
         for database, ids in groups.items():
             for row in read(definition, ids, database):
                 # Under the id that it has, whatever it was found by.
-                self._rows[definition.uid(row.instance)] = row
+                found = definition.uid(row.instance)
+                self._come(found, database, row.instance)
+                self._rows[found] = row
 
     def _node(self, uid: EntityUid, row: Row) -> Node:
         definition = row.definition
@@ -173,7 +188,7 @@ class Nodes:
                     self.see(target, instance)
         parents = dict.fromkeys(parent for column in row.plan.parents for parent in named[column])
         for target in (*parents, *(target for targets in references.values() for target in targets)):
-            self._origins.setdefault(target, row.instance)
+            self._refer(target, row.instance)
         return Node(Entity(uid, attributes, tuple(parents)), references)
 
 

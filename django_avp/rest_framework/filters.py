@@ -90,7 +90,9 @@ def _without_lookup(queryset: QuerySet[Any], view: Any, authorization: Authoriza
     """What a view's own ``get_object`` may look for in another way: ``/photos/latest/``."""
     try:
         return authorization.permitted(_action(view), queryset)
-    except (AuthorizationUnavailable, UntranslatablePolicyError):
+    except AuthorizationUnavailable as error:
+        raise AuthorizationUnavailableError from error
+    except UntranslatablePolicyError:
         # Most often there is nothing at all, and for that nobody decides row by row.
         return queryset.none()
 

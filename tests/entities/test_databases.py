@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 from django.db import connections
 from django.test import override_settings
 
@@ -12,7 +13,7 @@ from django_avp.entities import ModelEntity
 from django_avp.identity import Identity
 from django_avp.runtime import runtime
 from tests.filtering.conftest import Fixed, parsed, registered
-from tests.testapp.models import Tag
+from tests.testapp.models import Item, Shelf, Tag
 
 POLICIES = 'permit (principal, action, resource) when { resource.name == "open" };'
 
@@ -33,13 +34,12 @@ class Pool:
 
 @pytest.fixture(scope="module", autouse=True)
 def other(django_db_setup, django_db_blocker, tmp_path_factory):
-    """Another database with a table of tags, for this module alone."""
+    """Another database with the same tables, for this module alone."""
     name = tmp_path_factory.mktemp("other") / "db.sqlite3"
     engine = {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": {}}
     connections.settings["other"] = {**connections.settings["default"], **engine}
     with django_db_blocker.unblock():
-        with connections["other"].schema_editor() as editor:
-            editor.create_model(Tag)
+        call_command("migrate", database="other", run_syncdb=True, verbosity=0)
         yield
         connections["other"].close()
     del connections["other"], connections.settings["other"]
@@ -96,3 +96,78 @@ def test_a_row_of_two_databases_is_one_where_a_router_says_so(avp, opened, close
         assert avp.can("View", opened)
         assert avp.can("View", closed)
         assert len(avp.rounds) == 1
+
+
+class ShelfEntity(ModelEntity):
+    attributes = ("public",)
+
+
+class ItemEntity(ModelEntity):
+    attributes = ("loose",)
+
+
+class Pinned:
+    """A router by which shelves are in the other database, whoever refers to them."""
+
+    def db_for_read(self, model, **hints):
+        """Always."""
+        return "other" if model is Shelf else None
+
+
+@pytest.fixture
+def shelved(settings):
+    """Decisions about items by the shelf that they refer to."""
+    settings.AVP_USER_MODE = "token"
+    public = parsed("permit (principal, action, resource) when { resource.loose.public };")
+    with registered({Item: ItemEntity, Shelf: ShelfEntity}), runtime.use_engine(Fixed(public)):
+        yield Authorization(Identity.from_claims({"sub": "ann"}))
+
+
+def item(database, key, **shelf):
+    """An item on a shelf, both in a database."""
+    made = Shelf.objects.using(database).create(pk=1, **shelf)
+    return Item.objects.using(database).create(pk=key, loose=made)
+
+
+@pytest.mark.parametrize("is_loaded", [True, False])
+def test_two_rows_that_are_referred_to_are_not_taken_for_one(shelved, is_loaded):
+    """Neither where the shelf is at hand nor where it is read, and not when it is asked again."""
+    item("default", 1, public=True)
+    item("other", 2, public=False)
+    first, second = Item.objects.all(), Item.objects.using("other")
+    if is_loaded:
+        first, second = first.select_related("loose"), second.select_related("loose")
+    assert shelved.can("View", first.get())
+    for row in (second.get(), second.get()):
+        with pytest.raises(ImproperlyConfigured, match="default.*other.*Shelf"):
+            shelved.can("View", row)
+
+
+def test_what_a_policy_names_is_of_one_database(settings):
+    """Whether a row of another one comes before it or after."""
+    settings.AVP_USER_MODE = "token"
+    items = [item("default", 1, public=True), item("other", 2, public=True)]
+    named = parsed(
+        'permit (principal, action, resource) when { PhotoFlash::Shelf::"1".public && resource.loose.public };'
+    )
+    with registered({Item: ItemEntity, Shelf: ShelfEntity}), runtime.use_engine(Fixed(named)):
+        for order in (items, items[::-1]):
+            avp = Authorization(Identity.from_claims({"sub": "ann"}))
+            told = []
+            for row in order:
+                try:
+                    told.append(bool(avp.can("View", row)))
+                except ImproperlyConfigured:
+                    told.append(None)
+            assert False not in told
+            assert None in told
+
+
+def test_a_row_that_a_router_keeps_elsewhere_is_one(shelved):
+    """However it is come to: a row of this database refers to it, or it is asked about itself."""
+    shelf = Shelf.objects.using("other").create(pk=7, public=True)
+    row = Item.objects.create(loose_id=7)
+    with override_settings(DATABASE_ROUTERS=[Pinned()]):
+        assert shelved.can("View", row)
+        shelved.collect("View", [row, shelf])
+        assert not shelved.can("View", shelf)

@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
-from django.views.generic import ListView
+from django.views.generic import DetailView, ListView
 from django.views.generic.detail import SingleObjectMixin
 
 from django_avp.mixins import ActionRequiredMixin
@@ -121,13 +121,40 @@ def test_a_page_is_made_by_any_call(templates, request_of, gallery):
 class Both(ActionRequiredMixin, SingleObjectMixin, ListView):
     """As Django's documentation lists what belongs to an object."""
 
-    action_required, queryset = "ListPhotos", Photo.objects.all()
+    action_required, template_name = "ViewPhoto", "page.html"
+
+    def get(self, request, *args, **kwargs):
+        self.object = self.get_object(queryset=Photo.objects.all())
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self):
+        return self.object.comments.all()
 
 
-def test_a_view_of_an_object_and_a_list_names_its_resource(request_of, photo):
-    """Else the gate would look for the object where the view looks for its rows."""
+class Finding(Both):
+    """The same, with an object that can be had beforehand."""
+
+    def get_object(self, queryset=None):
+        return Photo.objects.get(pk=self.kwargs["pk"])
+
+
+class Mistaken(ActionRequiredMixin, DetailView):
+    """Has a mistake of its own."""
+
+    action_required = "ViewPhoto"
+
+    def get_queryset(self):
+        return self.mistake
+
+
+def test_a_view_of_an_object_and_a_list_names_its_resource(templates, request_of, photo):
+    """Where the gate cannot get the object, because it would look for it where the view looks for its rows."""
+    templates("{{ object_list|length }}")
     with pytest.raises(ImproperlyConfigured, match=r"Both .* get_action_resource"):
         Both.as_view()(request_of(), pk=photo.pk)
+    with pytest.raises(AttributeError, match="mistake"):
+        Mistaken.as_view()(request_of(), pk=photo.pk)
+    assert Finding.as_view()(request_of(), pk=photo.pk).rendered_content == "0"
 
 
 # Tags

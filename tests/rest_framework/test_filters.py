@@ -15,7 +15,8 @@ from rest_framework.metadata import BaseMetadata
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
-from django_avp.exceptions import KeySetUnavailableError, UntranslatablePolicyError
+from django_avp.engines.cedar import CedarEngine
+from django_avp.exceptions import AuthorizationUnavailable, KeySetUnavailableError, UntranslatablePolicyError
 from django_avp.rest_framework.filters import PermittedFilterBackend
 from django_avp.runtime import runtime
 from tests.rest_framework import api
@@ -249,6 +250,18 @@ def test_a_view_may_find_its_object_in_another_way(request_of, photos, viewset):
 
     assert view(request_of("ann"), title="latest").data["title"] == "photo 29"
     assert view(request_of("bob"), title="latest").data["title"] == "photo 28"
+
+
+@pytest.mark.parametrize("title", ["photo 1", "latest", "nothing"])
+def test_an_object_that_cannot_be_decided_is_503(request_of, photos, title):
+    """However it is looked for, and whether it is there or not: the same is told of each."""
+
+    class Unread(CedarEngine):
+        def policies(self, store=None):
+            raise AuthorizationUnavailable
+
+    with runtime.use_engine(Unread()):
+        assert Unguarded.as_view({"get": "retrieve"})(request_of("ann"), title=title).status_code == 503
 
 
 @pytest.mark.parametrize("viewset", [Shown, Unguarded])

@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, router, transaction
+from django.db import router, transaction
 
 from django_avp.asker import Asker
 from django_avp.authorization import Authorization, asker_of
@@ -79,9 +79,9 @@ class Command(BaseCommand):
                 code = answer(list(options["words"]), options)
         except (AvpError, ImproperlyConfigured, TypeError, ValueError) as error:
             raise _wrong(str(error)) from error
-        except DatabaseError as error:
-            # Not 1, which would be a denial.
-            message = f"The database could not be asked, so nothing was decided ({type(error).__name__})."
+        except Exception as error:
+            # Whatever it was, a database or code of the project's: Python would end with 1, which would be a denial.
+            message = f"Nothing could be decided ({type(error).__name__}); --traceback tells where it went wrong."
             raise CommandError(message, returncode=UNDECIDED) from error
         if code:
             raise SystemExit(code)
