@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,7 @@ __all__ = [
     "fingerprint",
     "nesting",
     "read",
+    "refuse_gaps",
     "refuse_missing",
     "statements",
     "write_all",
@@ -115,6 +116,16 @@ def refuse_missing(directories: Iterable[Path]) -> None:
             raise PolicyError(
                 f"AVP_POLICIES: {directory} is not a directory. Name the one that holds the *.cedar files."
             )
+
+
+def refuse_gaps(directories: Sequence[Path]) -> None:
+    """See to it that every directory is there, or none: before its first files, a site may have no directory yet.
+
+    Raises:
+        PolicyError: one is no directory, beside others that are.
+    """
+    if any(map(os.path.isdir, directories)):
+        refuse_missing(directories)
 
 
 def files(directories: Iterable[Path], pattern: str) -> list[Path]:

@@ -16,7 +16,7 @@ from django_avp.deployment.schemas import is_same_schema, schema_text
 from django_avp.deployment.wanted import items_of
 from django_avp.exceptions import PolicyError
 from django_avp.policies import Policies, Statement, load, load_schema
-from django_avp.policy_files import LINKS_FILE, SCHEMA_FILE, files, read, statements
+from django_avp.policy_files import LINKS_FILE, SCHEMA_FILE, files, read, refuse_gaps, statements
 from django_avp.schema_json import schema_json
 
 __all__ = ["Pull", "pull"]
@@ -50,6 +50,7 @@ def pull(directories: Sequence[Path], stored: State, *, prune: bool) -> Pull:
     Raises:
         PolicyError: what is there cannot be read, or the store cannot be written as files.
     """
+    refuse_gaps(directories)
     _refuse_what_files_cannot_hold(stored)
     loaded = _loaded(directories)
     local = items_of(loaded) if loaded else State()

@@ -394,3 +394,17 @@ def test_the_directories_of_the_settings_are_the_default(store, directory, tmp_p
     add(client, store, FORBID, name="name/f")
     call_command("avp_pull", "--yes", stdout=StringIO())
     assert (set(texts(directory)), set(texts(second))) == ({"f.cedar"}, {"policies.cedar"})
+
+
+def test_nothing_is_written_beside_a_directory_that_is_missing(store, tmp_path, settings, client):
+    """What it has would be written a second time, also if the others are empty; where none is there, one is made."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    settings.AVP_POLICIES = [first, second]
+    add(client, store, PERMIT)
+    second.mkdir()
+    with pytest.raises(CommandError, match="AVP_POLICIES: .*first is not a directory"):
+        call_command("avp_pull", "--yes", stdout=StringIO())
+    assert (first.exists(), texts(second)) == (False, {})
+    second.rmdir()
+    call_command("avp_pull", "--yes", stdout=StringIO())
+    assert len(texts(first)) == 1

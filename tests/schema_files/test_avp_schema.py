@@ -204,3 +204,24 @@ def test_what_cannot_be_declared_or_written_is_told(settings, tmp_path, policies
     settings.AVP_POLICIES, settings.BASE_DIR = [], tmp_path
     with pytest.raises(CommandError, match=r"There is no directory for schema.cedarschema. Name it in AVP_POLICIES"):
         call_command("avp_schema")
+
+
+@pytest.mark.parametrize("option", ["--check", "--print", "--output=elsewhere", None])
+def test_nothing_is_written_beside_a_directory_that_is_missing(policies, settings, tmp_path, monkeypatch, option):
+    """It may have the schema, or policies that tell what is declared."""
+    monkeypatch.chdir(tmp_path)
+    settings.AVP_POLICIES = [tmp_path / "gone", policies]
+
+    with pytest.raises(CommandError, match="AVP_POLICIES: .*gone is not a directory"):
+        call_command("avp_schema", *filter(None, [option]))
+
+    assert list(tmp_path.iterdir()) == [policies]
+
+
+def test_a_site_gets_its_first_schema(settings, tmp_path, capsys):
+    """Where no directory is there yet, the first one is made."""
+    settings.AVP_POLICIES = [tmp_path / "first", tmp_path / "second"]
+
+    assert "is written" in run(capsys)
+    assert (tmp_path / "first" / "schema.cedarschema").is_file()
+    assert not (tmp_path / "second").exists()

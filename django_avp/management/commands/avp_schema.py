@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django_avp.conf import conf
 from django_avp.exceptions import PolicyError
 from django_avp.policies import parse, parse_schema
-from django_avp.policy_files import SCHEMA_FILE, Statement, files, read, statements, write_all
+from django_avp.policy_files import SCHEMA_FILE, Statement, files, read, refuse_gaps, statements, write_all
 from django_avp.schema_files import Project, merged
 
 __all__ = ["Command"]
@@ -47,6 +47,7 @@ class Command(BaseCommand):
         path = _from_here(options["output"] or _path())
         act = self._print if options["print"] else self._check if options["check"] else self._write
         try:
+            refuse_gaps(conf.policies)
             text = read(path) if path.is_file() else ""
             parse_schema(Statement(path, 1, text))
             act(path, text, merged(text, _project()))
