@@ -218,6 +218,15 @@ def test_nothing_is_written_beside_a_directory_that_is_missing(policies, setting
     assert list(tmp_path.iterdir()) == [policies]
 
 
+@pytest.mark.parametrize("option", ["--check", "--print", None])
+def test_a_link_to_nowhere_is_told(policies, option):
+    """It may have led to the schema; in CI it is a message, and no traceback."""
+    (policies / "more").symlink_to("nowhere")
+
+    with pytest.raises(CommandError, match="policies/more: leads nowhere that this process may read"):
+        call_command("avp_schema", *filter(None, [option]))
+
+
 def test_a_site_gets_its_first_schema(settings, tmp_path, capsys):
     """Where no directory is there yet, the first one is made."""
     settings.AVP_POLICIES = [tmp_path / "first", tmp_path / "second"]

@@ -44,10 +44,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the schema, or tell how it differs."""
-        path = _from_here(options["output"] or _path())
         act = self._print if options["print"] else self._check if options["check"] else self._write
         try:
             refuse_gaps(conf.policies)
+            path = _from_here(options["output"] or _path())
             text = read(path) if path.is_file() else ""
             parse_schema(Statement(path, 1, text))
             act(path, text, merged(text, _project()))
