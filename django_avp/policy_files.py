@@ -6,9 +6,8 @@ import os
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -58,6 +57,8 @@ _CURES = (
     ("invalid token", "A string may not be closed."),
     ("failed to resolve type", "Declare it, or correct its name."),
 )
+# A file from one path to another.
+_Move = tuple[Path, Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,42 +205,56 @@ def write_all(texts: Mapping[Path, str | None]) -> None:
         texts: by path; ``None`` removes a file.
 
     Raises:
-        PolicyError: one cannot be written; none was changed.
+        PolicyError: one cannot be written; none was changed, but for those that it names as not moved back.
     """
-    undo: list[Callable[[], object]] = []
-    with ExitStack() as stack:
+    asides: set[Path] = set()
+    undo: list[_Move] = []
+    try:
+        moves = {}
+        for path, text in texts.items():
+            moves[path] = _prepared(path, text, asides)
+        for path in moves:
+            move, back = moves[path]
+            os.replace(*move)
+            undo.append(back)
+    except OSError as error:
+        cause = f"cannot be written ({error.strerror}). Let this process write there."
+        raise PolicyError(" ".join([cause, *_undone(undo, asides)]), path) from error
+    finally:
+        for aside in asides:
+            # It took its place, or cannot be removed; either way the files are as they are told to be.
+            with suppress(OSError):
+                aside.unlink()
+
+
+def _undone(undo: Sequence[_Move], asides: set[Path]) -> Iterator[str]:
+    """Undo moves, the last one first, and tell which cannot be: what they need stays aside, the only copy."""
+    for source, target in reversed(undo):
         try:
-            moves = {}
-            for path, text in texts.items():
-                moves[path] = _prepared(path, text, stack)
-            for path in moves:
-                move, back = moves[path]
-                move()
-                undo.append(back)
+            os.replace(source, target)
         except OSError as error:
-            for back in reversed(undo):
-                back()
-            raise PolicyError(f"cannot be written ({error.strerror}). Let this process write there.", path) from error
+            asides.discard(source)
+            yield f"{source} could not be moved back to {target} ({error.strerror}); move it yourself."
 
 
-def _prepared(path: Path, text: str | None, stack: ExitStack) -> tuple[Callable[[], object], Callable[[], object]]:
+def _prepared(path: Path, text: str | None, asides: set[Path]) -> tuple[_Move, _Move]:
     """What writes or removes a file, and what undoes that; all that they need is written aside."""
     if text is None:
-        away = _aside(path, b"", stack)
-        return partial(os.replace, path, away), partial(os.replace, away, path)
+        away = _aside(path, b"", asides)
+        return (path, away), (away, path)
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     target.parent.mkdir(parents=True, exist_ok=True)
-    move = partial(os.replace, _aside(target, text.encode(), stack), target)
+    new = _aside(target, text.encode(), asides)
     if not target.exists():
-        return move, target.unlink
-    return move, partial(os.replace, _aside(target, target.read_bytes(), stack), target)
+        return (new, target), (target, new)
+    return (new, target), (_aside(target, target.read_bytes(), asides), target)
 
 
-def _aside(path: Path, content: bytes, stack: ExitStack) -> Path:
-    """Write a file beside another one until the stack ends: hidden, so that nobody takes it for a policy file."""
+def _aside(path: Path, content: bytes, asides: set[Path]) -> Path:
+    """Write a file beside another one, for the time being: hidden, so that nobody takes it for a policy file."""
     with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
         aside = Path(file.name)
-        stack.callback(aside.unlink, missing_ok=True)
+        asides.add(aside)
         file.write(content)
     aside.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
     return aside

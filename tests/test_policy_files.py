@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from errno import EIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -263,6 +264,50 @@ def test_a_file_that_may_not_be_removed_is_told_first():
             write_all({directory / "a.cedar": "new", directory / "sub" / "b.cedar": None})
 
         assert everything(directory) == {"a.cedar": "old", "sub/b.cedar": "old"}
+
+
+def test_what_cannot_be_put_back_is_kept(tmp_path, monkeypatch):
+    """A disk that fails in between: the only copy of what was there stays beside it, and the error names it."""
+    for name in ("a.cedar", "b.cedar"):
+        (tmp_path / name).write_text(f"old {name}")
+    move, paths = os.replace, []
+
+    def replace(source, target):
+        paths.append(source)
+        if len(paths) > 2:
+            raise OSError(EIO, "Input/output error")
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(PolicyError, match=r"/c\.cedar: cannot be written \(Input/output error\)") as caught:
+        write_all({tmp_path / "a.cedar": "new", tmp_path / "b.cedar": None, tmp_path / "c.cedar": "new"})
+
+    removed, written = paths[3:]
+    assert everything(tmp_path) == {"a.cedar": "new", removed.name: "old b.cedar", written.name: "old a.cedar"}
+    for path, name in ((removed, "b.cedar"), (written, "a.cedar")):
+        assert f"{path} could not be moved back to {tmp_path / name} (Input/output error)" in str(caught.value)
+
+
+def test_a_folder_that_closes_in_between_is_told(monkeypatch):
+    """Nothing can be put back then, or cleared away: it is an error with a place, and what was there is kept."""
+    move = os.replace
+
+    def replace(source, target):
+        if target.name == "b.cedar":
+            target.parent.chmod(0o555)
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        directory = Path(name) / "ours"
+        with powerless():
+            directory.mkdir()
+            (directory / "a.cedar").write_text("old")
+            with pytest.raises(PolicyError, match=r"b\.cedar: cannot be written \(Permission denied\)") as caught:
+                write_all({directory / "a.cedar": "new", directory / "b.cedar": "new"})
+        (kept,) = (name for name, text in everything(directory).items() if text == "old")
+        assert f"{directory / kept} could not be moved back to {directory / 'a.cedar'}" in str(caught.value)
 
 
 def test_links_stay_where_files_are_written(tmp_path):
