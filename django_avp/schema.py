@@ -66,11 +66,12 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class EntityType:
-    """An entity type: its attributes and the types that its parents may have."""
+    """An entity type: its attributes, the types that its parents may have, and the type of its tags."""
 
     name: str
     shape: RecordType
     member_of: frozenset[str] = frozenset()
+    tags: Type | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,7 @@ class _Resolver:
                 name,
                 self._record(declared.namespace, declared.shape),
                 self._names(declared.namespace, declared.parents),
+                None if declared.tags is None else self._type(declared.namespace, declared.tags),
             )
             for name, declared in self._reader.entities.items()
         }

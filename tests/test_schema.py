@@ -121,9 +121,10 @@ def draw_entity(draw, truth, namespace, name, entities, commons):
     parents = draw(st.lists(st.sampled_from(entities), max_size=2, unique=True))
     document, shape = draw(records(entities, commons))
     declared.update(memberOfTypes=parents, shape=document, annotations={"b": draw(texts)})
+    tags = None
     if draw(flags):
-        declared["tags"] = draw(types(entities, commons))[0]
-    truth.entity_types[qualified] = EntityType(qualified, shape, frozenset(parents))
+        declared["tags"], tags = draw(types(entities, commons))
+    truth.entity_types[qualified] = EntityType(qualified, shape, frozenset(parents), tags)
 
 
 def draw_action(draw, truth, namespace, name, entities, commons, groups):
@@ -197,12 +198,13 @@ def test_written_schema():
     )
     size = RecordType({"a b": Attribute(LONG, False), "in": Attribute(BOOL, True)})
     photo = record(size=size, sizes_=SetType(SetType(size)), type=NamedType("Account"))
+    inside, tags = frozenset({"Shop::Eu::Album"}), SetType(NamedType("String"))
     view = (frozenset({"Shop::Eu::User"}), frozenset({"Shop::Eu::Photo", "Shop::Eu::Album"}), size)
 
     assert schema.entity_types == {
         "Account": EntityType("Account", RecordType()),
-        "Shop::Eu::Album": EntityType("Shop::Eu::Album", photo, frozenset({"Shop::Eu::Album"})),
-        "Shop::Eu::Photo": EntityType("Shop::Eu::Photo", photo, frozenset({"Shop::Eu::Album"})),
+        "Shop::Eu::Album": EntityType("Shop::Eu::Album", photo, inside, tags),
+        "Shop::Eu::Photo": EntityType("Shop::Eu::Photo", photo, inside, tags),
         "Shop::Eu::Plan": EntityType("Shop::Eu::Plan", RecordType()),
         "Shop::Eu::User": EntityType("Shop::Eu::User", RecordType(), frozenset({"Shop::Eu::Album", "Account"})),
     }

@@ -99,12 +99,14 @@ def _schema(text: str) -> Schema:
 def _meaning(text: str) -> object:
     handle = cedarpy.Schema.from_json_str(text)
     schema, document = Schema.of(handle), short_document(handle)
-    rest = [
-        (namespace, name, entity.get("tags"), set(entity.get("enum", ())))
+    enumerated = [
+        (namespace, name, set(entity.get("enum", ())))
         for namespace, part in sorted(document.items())
         for name, entity in sorted(part["entityTypes"].items())
     ]
-    return schema.entity_types, schema.actions, rest
+    # Types do not tell a primitive from an entity type that hides it; names do.
+    named = document if "__cedar::" in json.dumps(document) else None
+    return schema.entity_types, schema.actions, enumerated, named
 
 
 def _groups(text: str) -> dict[EntityUid, frozenset[EntityUid]]:

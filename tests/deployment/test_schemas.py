@@ -44,6 +44,7 @@ def between(old, new):
         ('enum ["s", "m"]', 'enum ["m", "s"]'),
         ("context: Where", "context: {ip: ipaddr, old?: Bool}"),
         ("principal: U", "principal: [N::U]"),
+        ("tags String;", "tags Name;\n  type Name = String;"),
     ],
 )
 def test_schemas_are_compared_by_what_they_declare(old, new):
@@ -69,6 +70,22 @@ def test_what_differs_is_seen(old, new):
     assert not is_same_schema(of(BASE), of(BASE.replace(old, new)))
     assert not is_same_schema(None, of(BASE))
     assert is_same_schema(None, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("type T = String; entity U tags T;", "type T = Long; entity U tags T;"),
+        ("type S = String; type T = S; entity U tags Set<T>;", "type S = Long; type T = S; entity U tags Set<T>;"),
+        ("entity String; entity U tags String;", "entity String; entity U tags __cedar::String;"),
+        ("entity String; entity U = {a: String};", "entity String; entity U = {a: __cedar::String};"),
+    ],
+)
+def test_what_names_stand_for_is_seen(old, new):
+    """A common type that becomes another, whatever it is the type of, and a primitive that an entity type hides."""
+    assert not is_same_schema(of(old), of(new))
+    assert not is_same_schema(of(new), of(old))
+    assert is_same_schema(of(new), of(f"{new}\n"))
 
 
 def test_between_everything_of_both_is_declared():
