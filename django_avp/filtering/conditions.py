@@ -40,8 +40,14 @@ class Joined(F):
     def resolve_expression(self, query: Any = None, allow_joins: bool = True, reuse: Any = None, *_: Any) -> Any:
         """The column itself."""
         names = self.name.split(LOOKUP_SEP)  # type: ignore[attr-defined]
-        joined = query.setup_joins(names, query.get_meta(), query.get_initial_alias(), can_reuse=reuse)
-        return joined.targets[0].get_col(joined.joins[-1])
+        meta, alias = query.get_meta(), query.get_initial_alias()
+        field = query.names_to_path(names, meta)[1]
+        if not field.is_relation:
+            joined = query.setup_joins(names, meta, alias, can_reuse=reuse)
+            return joined.targets[0].get_col(joined.joins[-1])
+        # A key that names another row would be followed to that one.
+        joined = query.setup_joins(names[:-1], meta, alias, can_reuse=reuse)
+        return field.get_col(joined.joins[-1])
 
 
 def where(expression: Any) -> Q:

@@ -235,8 +235,10 @@ def unfilterable(definition: ModelEntity, names: Collection[str]) -> Iterator[tu
 def leads_exactly(column: Column, dialect: Dialect) -> bool:
     """Whether the row that is joined has the id that stands in the column."""
     relation = column.target_relations[-1]
+    # In reverse, the column is of the row that is joined.
+    is_reverse = not relation.concrete and not relation.many_to_many
     is_id = storage(_key(relation)) is storage(column.target_key)
-    return not is_id or is_exact(column.target_key, dialect)
+    return is_reverse or not is_id or is_exact(column.target_key, dialect)
 
 
 def _key(relation: Any) -> Any:

@@ -53,6 +53,7 @@ from tests.testapp.models import (
     Seat,
     Shelf,
     Shop,
+    Stall,
     Tag,
     Ticket,
     Wide,
@@ -850,6 +851,48 @@ def test_a2_ancestors_by_texts_that_the_database_does_not_tell_apart_are_not_cou
     sales.definitions[Shop] = entity(id_field="code", parents=["rooms"])
     with pytest.raises(UntranslatablePolicyError, match="named by texts that the database does not tell apart"):
         sales.when("true")
+
+
+@pytest.mark.parametrize(
+    ("condition", "true", "false"),
+    [
+        ("resource.stall.open", ["P"], []),
+        ("resource.stall has open", ["P"], ["p"]),
+        ('resource.stall == PhotoFlash::Stall::"p"', ["p"], ["P"]),
+        ("resource.stall has place && resource.stall.place has stall", [], ["P", "p"]),
+        ("resource.stalls.contains(resource.stall)", ["P", "p"], []),
+        ('resource in PhotoFlash::Place::"P"', ["P"], ["p"]),
+    ],
+)
+@pytest.mark.parametrize("effect", ["permit", "forbid"])
+def test_e6_a_row_whose_key_is_another_row_is_found_by_its_own_text(sales, effect, condition, true, false):
+    """A stall names its place in another way than the place does: it is the stall's text that a key has to have."""
+    Place.objects.create(code="p")
+    Stall.objects.create(place_id="P")
+    for key in ("P", "p"):
+        Sale.stalls.through.objects.create(sale=Sale.objects.create(stall_id=key), stall_id=key)
+    sales.definitions = {
+        Sale: entity(attributes=["stall", "stalls"], parents=["stall"]),
+        Stall: entity(attributes={"open": "is_open", "place": "place"}, parents=["place"]),
+        Place: entity(attributes=["stall"]),
+    }
+    sales.queryset = Sale.objects.filter(stall__isnull=False).order_by("pk")
+    if effect == "permit":
+        assert [[row.stall_id for row in rows] for rows in sales.split(condition)] == [true, false]
+    else:
+        text = f"permit (principal, action, resource);\nforbid (principal, action, resource) when {{ {condition} }};"
+        assert [row.stall_id for row in sales.listed(text)] == [key for key in ("P", "p") if key not in true]
+
+
+def test_e6_a_row_that_is_found_in_reverse_is_the_one_that_is_named(sales):
+    """A place finds the stall that names it, in whatever way."""
+    Place.objects.create(code="p")
+    Stall.objects.create(place_id="P")
+    sales.definitions = {Stall: entity(attributes={"open": "is_open"}), Place: entity(attributes=["stall"])}
+    sales.queryset = Place.objects.order_by("pk")
+    for condition in ("resource.stall.open", 'resource.stall == PhotoFlash::Stall::"P"'):
+        true, false = sales.split(condition)
+        assert [[row.code for row in rows] for rows in (true, false)] == [["p"], []]
 
 
 @pytest.fixture

@@ -158,11 +158,20 @@ class Shop(models.Model):
     is_open = models.BooleanField(default=True)
 
 
+class Stall(models.Model):
+    """Its key is a place, which it names in a text of its own."""
+
+    place = models.OneToOneField(Place, models.CASCADE, primary_key=True)
+    is_open = models.BooleanField(default=True)
+
+
 class Sale(models.Model):
-    """Names shops and places in texts of its own."""
+    """Names shops, places and stalls in texts of its own."""
 
     shop = models.ForeignKey(Shop, models.CASCADE, null=True, to_field="code")
     places = models.ManyToManyField(Place)
+    stall = models.ForeignKey(Stall, models.CASCADE, null=True)
+    stalls = models.ManyToManyField(Stall, related_name="+")
 
 
 class Seat(models.Model):
