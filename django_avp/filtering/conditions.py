@@ -132,7 +132,7 @@ def is_movable(expression: Any) -> bool:
         return True
     if not isinstance(expression, Expression) or isinstance(getattr(expression, "rhs", None), list | tuple | set):
         return False
-    return all(item is None or is_movable(item) for item in expression.get_source_expressions())
+    return all(item is None or is_movable(item) for item in _sources(expression))
 
 
 def mapped(expression: Any, name: Any) -> Any:
@@ -140,9 +140,16 @@ def mapped(expression: Any, name: Any) -> Any:
     if isinstance(expression, F):
         return name(expression)
     clone = expression.copy()
-    sources = [item and mapped(item, name) for item in expression.get_source_expressions()]
+    sources = [item and mapped(item, name) for item in _sources(expression)]
     clone.set_source_expressions(sources)
     if not isinstance(clone, Lookup):
         # Django tells expressions apart by what they were made of, and would take this one for the first.
         clone.identity = (expression.identity, *sources)
     return clone
+
+
+def _sources(expression: Any) -> list[Any]:
+    """What an expression is made of. Django leaves out an ``F`` on the right of a lookup until it is resolved."""
+    sources: list[Any] = expression.get_source_expressions()
+    is_left_out = isinstance(expression, Lookup) and len(sources) == 1 and hasattr(expression.rhs, "resolve_expression")
+    return [*sources, expression.rhs] if is_left_out else sources

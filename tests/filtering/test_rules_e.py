@@ -30,7 +30,7 @@ from django.db.models import (
 )
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Collate, Concat, RowNumber, Substr, Upper
-from django.db.models.lookups import In
+from django.db.models.lookups import Exact, In
 from django.test import override_settings
 
 from django_avp import entities
@@ -1510,6 +1510,51 @@ def test_one_expression_of_two_rows(lists, item):
     ):
         true, _ = lists.split(condition)
         assert len(true) == 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "memos"),
+    [
+        ("resource.shelf.own", ["c"]),
+        ("!(resource.shelf.own)", ["a"]),
+        ('resource.shelf.kind == "own"', ["c"]),
+        ("resource.shelf.alike", ["c"]),
+        ("resource.shelf.loud", ["a", "c"]),
+        ("resource.shelf.flagged", ["c"]),
+        ("resource.tags.contains(resource.kind)", ["a"]),
+    ],
+)
+def test_expressions_with_a_column_on_the_right(lists, item, condition, memos):
+    """What a lookup compares with is of the row that the expression is of, as what it compares is."""
+    above = Shelf.objects.create(pk=7, name="s", level=1, public=True)
+    below = Shelf.objects.create(pk=8, name="s", level=8, parent=above)
+    # The keys are those that the levels of the shelves are, or are not.
+    item(pk=1, memo="a", name="A", count=1, shelf=above).tags.add(Tag.objects.create(name="own"))
+    item(pk=3, memo="c", name="C", count=1, shelf=below).tags.add(Tag.objects.create(name="own"))
+    own = Exact(F("level"), F("pk"))
+    lists.definitions[Shelf] = computed(
+        lists.definitions[Shelf],
+        own=(lambda shelf: shelf.level == shelf.pk, own),
+        kind=(
+            lambda shelf: "own" if shelf.level == shelf.pk else "other",
+            Case(When(own, then=Value("own")), default=Value("other")),
+        ),
+        alike=(
+            lambda shelf: shelf.name == shelf.parent.name if shelf.parent else None,
+            Exact(F("name"), F("parent__name")),
+        ),
+        loud=(lambda shelf: shelf.name.upper() == "S", Exact(Upper("name"), Upper(Value("s")))),
+        flagged=(
+            lambda shelf: shelf.parent.public if shelf.parent else None,
+            Exact(Value(True), Q(parent__public=True)),
+        ),
+    )
+    kind = Case(When(Exact(F("count"), F("pk")), then=Value("own")), default=Value("other"))
+    lists.definitions[Item] = computed(
+        declared(attributes={"shelf": "shelf", "tags": "tags__name"}),
+        kind=(lambda item: "own" if item.count == item.pk else "other", kind),
+    )
+    assert [row.memo for row in lists.when(condition)] == memos
 
 
 def test_an_expression_in_a_set_of_rows(lists, item):
