@@ -99,7 +99,7 @@ class ModelEntity:
         """The field that is the entity's id.
 
         Raises:
-            ImproperlyConfigured: two rows could have one id, or a row none.
+            ImproperlyConfigured: two rows could have one id, or a row none, or another one than an instance knows.
         """
         meta = self.model._meta
         field = meta.pk if self.id_field == "pk" else self._get_field(self.model, self.id_field, "id_field")
@@ -108,6 +108,11 @@ class ModelEntity:
             raise ImproperlyConfigured(
                 f"id_field: {field.name!r} may be the same in two rows, or NULL, but a row is an entity of its own. "
                 "Name a column with unique=True that is never NULL."
+            )
+        if isinstance(field, models.GeneratedField):
+            raise ImproperlyConfigured(
+                f"id_field: {field.name!r} is a GeneratedField, of which an instance that was saved may hold what was "
+                "there before. Name a column that the database does not work out."
             )
         return field
 

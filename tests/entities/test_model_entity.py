@@ -112,6 +112,27 @@ def test_an_id_is_of_one_row():
 
 
 @isolate_apps("tests.testapp")
+def test_an_id_is_not_worked_out_by_the_database():
+    """A saved instance may hold the id that it had before, and a forbid of the new one would not be about it."""
+
+    class Numbered(models.Model):
+        number = models.IntegerField(default=1)
+        code = models.GeneratedField(
+            expression=models.F("number") + 1, output_field=models.IntegerField(), db_persist=True, unique=True
+        )
+
+        class Meta:
+            app_label = "testapp"
+
+    assert "'code' is a GeneratedField" in problem(Numbered, id_field="code")
+    row = Numbered(pk=1, number=1)
+    row._state.adding = False
+    with pytest.raises(ImproperlyConfigured, match="'code' is a GeneratedField"):
+        declare(Numbered, id_field="code").uid(row)
+    assert not list(declare(Numbered, attributes=["code"]).problems())
+
+
+@isolate_apps("tests.testapp")
 def test_kinds_of_columns_that_cedar_holds():
     """Generated columns are what they generate; a file path is text."""
 
