@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import starmap
 from typing import Any, TypeVar
 
 from django.db.models import BooleanField, Model, QuerySet
 from django.db.models.expressions import BaseExpression
+from django.db.models.sql import Query
 from django.db.models.sql.constants import INNER
 from django.db.models.sql.where import AND, WhereNode
 
@@ -77,6 +79,14 @@ class Filter:
         # Those that nothing refers to are not.
         return 0 if isinstance(self.condition, bool) else sum(map(bool, self._references.values()))
 
+    @property
+    def loses_rows(self) -> bool:
+        """Whether it takes rows to be there that no constraint keeps: Django looks at NULL alone."""
+        if isinstance(self.condition, bool):
+            return False
+        within = ((query.alias_map, query.alias_refcount) for query in _queries(self._where))
+        return any(starmap(_loses_rows, [(self._tables, self._references), *within]))
+
     def of(self, queryset: QuerySet[Row]) -> QuerySet[Row]:
         """The rows of a queryset that fulfil the condition; itself for all of them."""
         if isinstance(self.condition, bool):
@@ -114,3 +124,19 @@ class Filter:
             if known is None or (table.join_type == INNER and self._references[alias]):
                 query.alias_map[alias] = table
             query.alias_refcount[alias] = query.alias_refcount.get(alias, 0) + self._references[alias]
+
+
+def _queries(expression: Any) -> Iterator[Query]:
+    """The queries within an expression."""
+    if isinstance(expression, Query):
+        yield expression
+        sources = [expression.where, *expression.annotations.values()]
+    else:
+        sources = expression.get_source_expressions() if hasattr(expression, "get_source_expressions") else []
+    for source in sources:
+        yield from _queries(source)
+
+
+def _loses_rows(tables: dict[str, Any], references: dict[str, int]) -> bool:
+    joins = (table for alias, table in tables.items() if references[alias] and table.join_type == INNER)
+    return not all(getattr(join.join_field, "db_constraint", True) for join in joins)

@@ -82,6 +82,12 @@ class Kept:
                 f"it joins {kept.tables} tables, and {dialect.vendor} joins {dialect.most_tables} at most",
                 cure="Lower AVP_MAX_DEPTH, declare fewer parents or references, or have the rows checked one by one.",
             )
+        if kept.loses_rows:
+            raise UntranslatablePolicyError(
+                "it joins by a foreign key that is never NULL and has no constraint (db_constraint=False), which "
+                "loses the rows whose key names none",
+                cure="Give the field null=True or a constraint, or have the rows checked one by one.",
+            )
         observing.observer.filter_made("compiled")
         self._put(policies, (place, uid if is_personal or named != left else None), kept)
         return kept

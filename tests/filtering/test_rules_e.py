@@ -45,6 +45,7 @@ from tests.testapp.models import (
     Document,
     Folder,
     Item,
+    Lease,
     Mark,
     Odd,
     Place,
@@ -55,6 +56,7 @@ from tests.testapp.models import (
     Shop,
     Stall,
     Tag,
+    Tenant,
     Ticket,
     Wide,
 )
@@ -1829,6 +1831,44 @@ def test_e9_foreign_keys_without_a_constraint(lists, item):
     assert [row.memo for row in lists.when(f'resource.loose in PhotoFlash::Shelf::"{kept.pk}"')] == ["kept"]
     lists.definitions[Shelf] = type("Entity", (ShelfEntity,), {"attributes": {"things": "item__memo"}, "parents": []})
     assert [row.memo for row in lists.when("resource.loose.things.isEmpty()")] == ["kept"]
+
+
+@pytest.fixture
+def leases(lists):
+    """A lease of a shelf, and one whose shelf is gone; each has a tenant."""
+    lists.definitions = {
+        Lease: entity(attributes=["shelf"]),
+        Shelf: entity(attributes=["level"], parents=["room"]),
+        Room: RoomEntity,
+        Tenant: entity(parents=["leases"]),
+    }
+    shelf = Shelf.objects.create(room=Room.objects.create(slug="a"))
+    for key in (shelf.pk, 999):
+        Tenant.objects.create().leases.add(Lease.objects.create(shelf_id=key))
+    lists.queryset = Lease.objects.order_by("pk")
+    return lists
+
+
+def test_e9_a_key_that_is_never_null_has_a_row_that_may_be_gone(leases):
+    """Django would lose the rows that name it: where policies read it, lists are refused, and checked row by row."""
+    kept, gone = leases.queryset
+    assert leases.split(f'resource.shelf == PhotoFlash::Shelf::"{kept.shelf_id}"') == ([kept], [gone])
+    with leases.asking("permit (principal, action, resource) unless { resource.shelf has level };") as authorization:
+        with pytest.raises(UntranslatablePolicyError, match="db_constraint=False"):
+            authorization.permitted("View", leases.queryset)
+        assert list(authorization.permitted("View", leases.queryset, on_untranslatable="check")) == [gone]
+
+
+def test_a2_what_is_too_far_away_beside_a_row_that_is_gone(leases, settings):
+    """A subquery of members would lose one whose shelf is gone, and with it that its box is in a room too far away."""
+    settings.AVP_MAX_DEPTH = 2
+    leases.definitions |= {Lease: entity(parents=["shelf", "box"]), Box: BoxEntity}
+    Lease.objects.update(box=Box.objects.create(room=Room.objects.create(slug="b")))
+    leases.queryset = Tenant.objects.order_by("pk")
+    with leases.asking(ALL) as authorization:
+        with pytest.raises(UntranslatablePolicyError, match="db_constraint=False"):
+            authorization.permitted("View", leases.queryset)
+        assert not authorization.permitted("View", leases.queryset, on_untranslatable="check")
 
 
 def test_e9_columns_that_are_never_null_across_keys_that_are(lists, item):

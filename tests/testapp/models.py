@@ -174,6 +174,19 @@ class Sale(models.Model):
     stalls = models.ManyToManyField(Stall, related_name="+")
 
 
+class Lease(models.Model):
+    """Of a shelf, which it always has and which may be gone, and of a box."""
+
+    shelf = models.ForeignKey("Shelf", models.DO_NOTHING, db_constraint=False, related_name="+")
+    box = models.ForeignKey("Box", models.CASCADE, null=True)
+
+
+class Tenant(models.Model):
+    """Has leases."""
+
+    leases = models.ManyToManyField(Lease)
+
+
 class Seat(models.Model):
     """A key of two columns, and a name that others know it by."""
 
