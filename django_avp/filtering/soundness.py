@@ -74,34 +74,34 @@ class Soundness:
     def _ancestry(self, row: Row) -> Iterator[Condition]:
         if row.definition.plan.parents:
             _require_one_way(row.definition)
-            yield from self._above(row, conf.max_depth, row)
+            yield from self._above(row, conf.max_depth, (row, conf.max_depth))
             yield is_within_limit(row)
 
-    def _above(self, row: Row, levels: int, lowest: Row) -> Iterator[Condition]:
+    def _above(self, row: Row, levels: int, lowest: tuple[Row, int]) -> Iterator[Condition]:
         """The conditions that everything above a row is sound, and no further away than a number of levels.
 
         Args:
             row: a row of the hierarchy.
             levels: how many levels of parents it may have.
-            lowest: the row whose ancestors all of them are.
+            lowest: the row whose ancestors all of them are, and how many levels of parents that one may have.
         """
         for column in row.definition.plan.parents:
             yield self._may_have(row, column)
             if column.is_set:
                 members = row.members(column)
-                unsound = negated(all_of(self._parent(members.member, levels, members.member.row)))
+                unsound = negated(all_of(self._parent(members.member, levels, None)))
                 yield negated(any_of([members.has_unholdable(), members.any(unsound)]))
             else:
                 present, parent = row.referred(column)
                 parts = [present, *self._parent(parent, levels, lowest)]
                 yield from (any_of([row.lacks(column), part]) for part in parts)
 
-    def _parent(self, parent: Reference, levels: int, lowest: Row | None) -> Iterator[Condition]:
+    def _parent(self, parent: Reference, levels: int, lowest: tuple[Row, int] | None) -> Iterator[Condition]:
         above = parent.row
         if not levels:
             # What is nearer by another way is not too far away, unless it leads in a circle.
             is_circle = above is not None and above.definition.entity_type in ancestor_types(above.definition)
-            nearer = [] if is_circle or lowest is None else list(_within(lowest, conf.max_depth))
+            nearer = [] if is_circle or lowest is None else list(_within(*lowest))
             yield any_of(
                 all_of([present, same(parent, one, self._dialect)])
                 for present, one in nearer
@@ -110,7 +110,9 @@ class Soundness:
         elif above is not None:
             yield any_of([negated(above.exists), self._conforms(above)])
             is_none = negated(above.is_named)
-            yield from (any_of([is_none, part]) for part in self._above(above, levels - 1, lowest or above))
+            yield from (
+                any_of([is_none, part]) for part in self._above(above, levels - 1, lowest or (above, levels - 1))
+            )
 
     def _may_have(self, row: Row, column: Column) -> Condition:
         """The condition that a row has no parent of a type that the schema does not let it have."""

@@ -1714,6 +1714,17 @@ def test_a2_what_is_nearer_by_a_foreign_key(lists, item, settings):
     assert [row.memo for row in lists.listed(ALL)] == ["flat"]
 
 
+def test_a2_what_many_parents_lead_to_is_counted_from_the_row(leases, settings):
+    """A box of a lease is nearer to the lease than to the tenant."""
+    leases.definitions |= {Lease: entity(parents=["box"]), Box: BoxEntity}
+    leases.queryset = Tenant.objects.order_by("pk")
+    first, second = leases.queryset
+    first.leases.update(box=Box.objects.create(room=Room.objects.create(slug="b")))
+    for depth, rows in ((3, [first, second]), (2, [second]), (1, [second])):
+        settings.AVP_MAX_DEPTH = depth
+        assert leases.listed(ALL) == rows
+
+
 def test_a9_long_ids(lists, db):
     """612 characters, and no more."""
     lists.definitions = {Wide: declared(attributes=["huge"], parents=[], shapes={}, id_field="name")}
