@@ -18,6 +18,7 @@ from django.db.models import (
     Exists,
     ExpressionWrapper,
     F,
+    FloatField,
     IntegerField,
     JSONField,
     OuterRef,
@@ -617,6 +618,7 @@ def test_a9_parents_with_ids_that_are_none(lists, item):
         ("resource.secret == 1", "resource.secret", "attribute_secret is computed in Python"),
         ("resource.shelf in [resource.shelf] && resource in resource.boxes", "resource.boxes", "ancestors of a row"),
         ("resource.odd == 1", "resource.odd", "is not in the database what it is to Cedar"),
+        ("resource.ratio == 1", "resource.ratio", "a FloatField is not in the database what it is to Cedar"),
         ('resource.nest.contains(["a"])', "resource.nest", "a Set of Sets or Records"),
         ('resource.spaced["a b"] == 1', "a b", "do not agree on how the JSON key"),
     ],
@@ -629,6 +631,8 @@ def test_e5_what_has_no_counterpart_is_refused(lists, item, condition, construct
         attributes={**attributes, "odd": "odd", "nest": "meta", "spaced": "meta"},
         shapes={"meta": {"a": str}, "nest": [[str]], "spaced": {"a b": int}},
         attribute_secret=lambda self, item: 1,
+        attribute_ratio=lambda self, item: item.count,
+        expression_ratio=lambda self: Cast("count", FloatField()),
     )
     with pytest.raises(UntranslatablePolicyError, match="p0") as raised:
         lists.when(condition)
