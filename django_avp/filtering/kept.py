@@ -77,17 +77,7 @@ class Kept:
         named = left.bound(stand_in, uid)
         condition, is_personal = compiled(policies, named, question, definition, dialect, bound)
         kept = Filter(condition, definition.model)
-        if kept.tables > dialect.most_tables:
-            raise UntranslatablePolicyError(
-                f"it joins {kept.tables} tables, and {dialect.vendor} joins {dialect.most_tables} at most",
-                cure="Lower AVP_MAX_DEPTH, declare fewer parents or references, or have the rows checked one by one.",
-            )
-        if kept.loses_rows:
-            raise UntranslatablePolicyError(
-                "it joins by a foreign key that is never NULL and has no constraint (db_constraint=False), which "
-                "loses the rows whose key names none",
-                cure="Give the field null=True or a constraint, or have the rows checked one by one.",
-            )
+        _require_joins(kept, dialect)
         observing.observer.filter_made("compiled")
         self._put(policies, (place, uid if is_personal or named != left else None), kept)
         return kept
@@ -134,6 +124,21 @@ class Kept:
             kept[key] = value
             while len(kept) > _MOST:
                 kept.popitem(last=False)
+
+
+def _require_joins(kept: Filter, dialect: Dialect) -> None:
+    """Refuse what the database does not join, or would join otherwise than it is meant."""
+    if kept.tables > dialect.most_tables:
+        raise UntranslatablePolicyError(
+            f"it joins {kept.tables} tables, and {dialect.vendor} joins {dialect.most_tables} at most",
+            cure="Lower AVP_MAX_DEPTH, declare fewer parents or references, or have the rows checked one by one.",
+        )
+    if kept.loses_rows:
+        raise UntranslatablePolicyError(
+            "it joins by a foreign key that is never NULL and has no constraint (db_constraint=False), which "
+            "loses the rows whose key names none",
+            cure="Give the field null=True or a constraint, or have the rows checked one by one.",
+        )
 
 
 def _kind(policies: Policies, question: Question, stand_in: EntityUid) -> Hashable:
