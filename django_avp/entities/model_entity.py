@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist, FieldError, ImproperlyConfigured
 from django.db import models
-from django.db.models import ExpressionWrapper, F
+from django.db.models import ExpressionWrapper, F, Lookup
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.expressions import RawSQL
 
@@ -149,7 +149,10 @@ class ModelEntity:
         if type(expression) is F:
             # A column is an attribute like those of `attributes`, a reference or a Set among them.
             return self._column(name, expression.name, f"{_EXPRESSION}{name}")  # type: ignore[attr-defined]
-        return None if expression is None else ExpressionWrapper(expression, self._query(name, expression)[1])
+        if expression is None or isinstance(expression, Lookup):
+            # Django puts brackets around a comparison in another one only where it sees it.
+            return expression
+        return ExpressionWrapper(expression, self._query(name, expression)[1])
 
     def fault(self, name: str) -> str:
         """Why the expression of a computed attribute is not about one row alone; empty if it is, a column included."""

@@ -12,12 +12,13 @@ from django_avp.authorization import Authorization
 from django_avp.entities import ModelEntity
 from django_avp.identity import Identity
 from django_avp.runtime import runtime
+from tests.conftest import sqlite_only
 from tests.filtering.conftest import Fixed, parsed, registered
 from tests.testapp.models import Item, Shelf, Tag
 
 POLICIES = 'permit (principal, action, resource) when { resource.name == "open" };'
 
-pytestmark = pytest.mark.django_db(databases=["default", "other"])
+pytestmark = [pytest.mark.django_db(databases=["default", "other"]), sqlite_only]
 
 
 class TagEntity(ModelEntity):
