@@ -69,12 +69,11 @@ class Nodes:
         """
         place = _place_of(instance, self.definition(uid.type))
         uid = self._uids.get(place, uid)
-        self._come(uid, instance._state.db, instance)
         snapshots: dict[EntityUid, Row] = {}
-        seen = [] if self._is_stale else [(uid, instance)]
+        seen = [(uid, instance)]
         for one, row in seen:  # grows while it is walked
             self._come(one, row._state.db, row)
-            definition = self.definition(one.type)
+            definition = None if self._is_stale else self.definition(one.type)
             if definition is not None and not any(one in known for known in (snapshots, self._rows, self._nodes)):
                 plan, leading = self._plan(definition, one.type)
                 snapshot = snapshots[one] = Row.of(definition, plan, row)
